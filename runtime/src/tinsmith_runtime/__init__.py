@@ -1,0 +1,1 @@
+"""Load and run the libraries that Tinsmith compiles."""

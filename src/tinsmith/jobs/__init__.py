@@ -1,0 +1,1 @@
+"""What state a job is in: the record, its state machine, the store."""

@@ -1,0 +1,1 @@
+"""What is asked: pure data and functions that both halves of Tinsmith share."""
