@@ -1,0 +1,1 @@
+"""Who asks: the HTTP edge, AWS JSON 1.1."""

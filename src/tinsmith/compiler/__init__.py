@@ -1,0 +1,1 @@
+"""How: a pure program from a work directory to a tarball and a report."""

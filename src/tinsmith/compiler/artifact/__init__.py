@@ -1,0 +1,1 @@
+"""The library and its metadata become a deterministic tarball."""

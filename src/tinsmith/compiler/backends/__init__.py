@@ -1,0 +1,1 @@
+"""The IR becomes a library; one folder per kind of code."""

@@ -1,0 +1,1 @@
+"""C for CPUs, built by zig cc."""

@@ -1,0 +1,1 @@
+"""The customer's files become the IR; one module per framework."""

@@ -1,0 +1,1 @@
+"""Free functions from Model to Model, in one list."""

@@ -1,0 +1,1 @@
+"""Runs the packaged artifact and compares it with the reference."""

@@ -1,0 +1,1 @@
+"""Bytes in and out: S3, archives, the embedded store."""

@@ -1,0 +1,1 @@
+"""Who does it: claims jobs and runs the compiler in a sandbox."""
