@@ -1,0 +1,33 @@
+"""A C program between `emit` and `build`: files in a folder, and how to compile each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One translation unit."""
+
+    source: str
+    """File name under Program.directory."""
+    object: str
+    """Object file name; one source may be compiled several times, for several CPUs."""
+    defines: tuple[str, ...] = ()
+    """Preprocessor definitions, `NAME=value`."""
+    cpu: str | None = None
+    """The `-mcpu` of a variant that is chosen at run time by cpuid; None: the target's own CPU."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What `emit` writes and `build` compiles. Every file it needs lies in `directory`."""
+
+    directory: Path
+    units: tuple[Unit, ...]
+    exports: tuple[str, ...]
+    """The symbols that the library shows, and no others."""
+    facts: dict[str, Any]
+    """For the report: kernels chosen per variant, table bytes, trees, nodes, conditions ..."""
