@@ -1,0 +1,77 @@
+# The front door. Every target first makes `.venv` and is quick when nothing has changed.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
+
+.PHONY: help setup system demo test quick check format bench corpus corpus-fetch fuzz faults lock clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## setup         .venv with everything the other targets need
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml runtime/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
+	$(RUN)/uv pip install --quiet --python $(RUN)/python --require-hashes -r requirements.lock
+	$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps --no-build-isolation -e runtime -e .
+	@touch $@
+
+## system        the emulators that verify other CPUs: qemu-user, wine (by apt; asks for root)
+system:
+	@sh tools/system-packages.sh
+
+## demo          nothing to a real model compiled through the API and predicted with
+demo: setup system
+	$(RUN)/python demo/demo.py
+
+## test          the whole test suite
+test: setup system corpus-fetch
+	$(RUN)/pytest -n 2 --dist worksteal
+
+## quick         the test suite without the slow tests
+quick: setup
+	$(RUN)/pytest -n 2 --dist worksteal -m "not slow"
+
+## check         format, lint, types, import contracts, sizes
+check: setup
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	PYTHONPATH=src:runtime/src $(RUN)/lint-imports --no-cache
+	$(RUN)/python tools/size.py
+
+## format        rewrite the sources as `check` wants them
+format: setup
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+## bench         side by side with the peers, written to docs/benchmarks.md
+bench: setup corpus-fetch
+	sh bench/setup.sh
+	$(RUN)/python -m bench
+
+## corpus        every model of the corpus compiled and compared, a table
+corpus: setup system corpus-fetch
+	$(RUN)/python tests/corpus/compare.py $(TINSMITH_CORPUS)
+
+corpus-fetch: setup
+	@$(PYTHON) tests/corpus/fetch.py $(TINSMITH_CORPUS)
+
+## fuzz          5,000 random ensembles through every kernel
+fuzz: setup
+	TINSMITH_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native -k random
+
+## faults        kill -9 at random moments over many jobs, a table
+faults: setup
+	$(RUN)/pytest tests/worker/test_faults.py -s
+
+## lock          resolve the dependencies again
+lock: setup
+	$(RUN)/uv pip compile pyproject.toml --group dev --group oracles --extra s3 --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-package tinsmith-runtime --no-header --quiet --upgrade -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .venv-bench .cache build dist

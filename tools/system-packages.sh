@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs the emulators that verification uses for other CPUs and Windows, where apt and root are at hand;
+# elsewhere says what to install. Tinsmith works without them: jobs for such targets then fail unless the
+# operator allows unverified artifacts.
+set -eu
+
+missing=""
+command -v qemu-aarch64-static >/dev/null 2>&1 || missing="$missing qemu-user-static"
+command -v wine >/dev/null 2>&1 || missing="$missing wine wine64"
+command -v bwrap >/dev/null 2>&1 || missing="$missing bubblewrap"
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" != 0 ]; then
+    if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        as_root="sudo -n"
+    fi
+fi
+if ! command -v apt-get >/dev/null 2>&1 || { [ "$(id -u)" != 0 ] && [ -z "$as_root" ]; }; then
+    echo "Not installed:$missing. Targets that need them cannot be verified here. With root: apt-get install$missing" >&2
+    exit 0
+fi
+echo "Installing$missing ..."
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
