@@ -92,6 +92,8 @@ def identical(found: Any, expected: Any) -> bool:
             return False
         if expected.dtype == object:
             return all(map(identical, found.flat, expected.flat))
+        if expected.dtype.names:
+            return all(identical(found[name], expected[name]) for name in expected.dtype.names)
         return found.tobytes() == expected.tobytes()
     if type(found) is not type(expected):
         return False
