@@ -1,0 +1,65 @@
+"""The HTTP application: bytes, limits and request ids; everything else is `protocol`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tinsmith.api.errors import ApiError
+from tinsmith.api.protocol import ApiOptions, Protocol, Reply, error_reply
+from tinsmith.jobs.query import JobQuery
+from tinsmith.jobs.store import Store
+
+CONTENT_TYPE = "application/x-amz-json-1.1"
+
+
+def build_app(store: Store, options: ApiOptions, clock: Callable[[], float]) -> Starlette:
+    """The job API over `store` at `POST /`, and `GET /healthz`. `clock` gives epoch seconds."""
+    protocol = Protocol(store, options, clock)
+
+    async def post(request: Request) -> Response:
+        request_id = str(uuid4())
+        try:
+            body = await _body(request, options.max_body_bytes)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if body is None:
+            return _too_large(options.max_body_bytes, request_id)
+        reply = await run_in_threadpool(protocol.answer, request.headers, body, request_id)
+        return _response(reply, request_id)
+
+    async def healthz(_request: Request) -> Response:
+        await run_in_threadpool(store.list, JobQuery(options.account, options.region, limit=1))
+        return Response("ok\n", media_type="text/plain")
+
+    return Starlette(routes=[Route("/", post, methods=["POST"]), Route("/healthz", healthz, methods=["GET"])])
+
+
+async def _body(request: Request, limit: int) -> bytes | None:
+    """The body; None as soon as it is known to exceed `limit`."""
+    if int(request.headers.get("content-length", "0")) > limit:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
+
+
+def _too_large(limit: int, request_id: str) -> Response:
+    message = f"The request body exceeds {limit} bytes."
+    response = _response(error_reply(ApiError("RequestEntityTooLargeException", message, 413)), request_id)
+    response.headers["connection"] = "close"  # the rest of the body is never read
+    return response
+
+
+def _response(reply: Reply, request_id: str) -> Response:
+    headers = {"x-amzn-RequestId": request_id, "content-type": CONTENT_TYPE}
+    return Response(reply.body, status_code=reply.status, headers=headers)

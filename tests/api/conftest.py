@@ -1,0 +1,107 @@
+"""A real server on the loopback, and real clients for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+import uvicorn
+from botocore.config import Config
+
+from tinsmith.api.app import build_app
+from tinsmith.api.protocol import ApiOptions
+from tinsmith.jobs.store import Store
+
+ACCOUNT = "123456789012"
+
+
+@dataclass
+class Clock:
+    """Real time, moved on by hand."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running API and the store behind it."""
+
+    url: str
+    store: Store
+    clock: Clock
+
+    def client(self, region: str = "us-east-1") -> Any:
+        """A boto3 client that neither retries nor validates on its own. Regions share no jobs."""
+        return boto3.client(
+            "sagemaker",
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="secret",
+            config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+        )
+
+    def post(self, operation: str, body: bytes | str, **headers: str) -> httpx.Response:
+        """One raw request, unsigned unless `headers` says otherwise."""
+        target = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+        return httpx.post(self.url, content=body, headers=target | headers, trust_env=False)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder: Path = tmp_path_factory.mktemp("api")
+    store = Store.open(f"sqlite:///{folder / 'jobs.db'}")
+    clock = Clock()
+    app = build_app(store, ApiOptions(account=ACCOUNT), clock)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Service(f"http://127.0.0.1:{port}", store, clock)
+    server.should_exit = True
+    thread.join()
+    store.close()
+
+
+@pytest.fixture
+def region(request: pytest.FixtureRequest) -> str:
+    """A region that no other test uses, so that each test sees its own jobs only."""
+    return f"test-{abs(hash(request.node.nodeid)) % 10**9}"
+
+
+@pytest.fixture
+def client(service: Service, region: str) -> Any:
+    return service.client(region)
+
+
+CreateRequest = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def valid() -> CreateRequest:
+    """Builds a valid CreateCompilationJob request with some members replaced."""
+
+    def build(name: str = "job", **members: Any) -> dict[str, Any]:
+        request = {
+            "CompilationJobName": name,
+            "RoleArn": "arn:aws:iam::123456789012:role/service-role/compiler",
+            "InputConfig": {"S3Uri": "s3://models/churn/model.tar.gz", "Framework": "XGBOOST"},
+            "OutputConfig": {"S3OutputLocation": "s3://models/compiled/", "TargetDevice": "ml_c5"},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 900},
+        }
+        return request | members
+
+    return build
