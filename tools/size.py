@@ -22,8 +22,8 @@ def main() -> int:
     over = [f"{path.relative_to(ROOT)}: {n} lines" for path, n in lengths.items() if n > MAX_FILE]
     over += [f"{where}: {n} lines" for where, n in functions if n > MAX_FUNCTION]
     print(
-        f"size: {len(files)} files, {sum(lengths.values())} lines, median file {median(lengths.values()):.0f}, "
-        f"{len(functions)} functions, median {median(n for _, n in functions):.0f}"
+        f"size: {len(files)} files, {sum(lengths.values())} lines, "
+        f"median file {median(lengths.values()):.0f}, {len(functions)} functions, median {median(n for _, n in functions):.0f}"
     )
     for line in over:
         print(f"over budget: {line}")

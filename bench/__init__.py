@@ -1,0 +1,1 @@
+"""The side-by-side benchmark: our libraries and the peers in one process, interleaved."""

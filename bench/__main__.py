@@ -1,0 +1,122 @@
+"""`make bench`: makes the models, compiles them, measures all engines, writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import report
+from bench.models import SPECS, Spec
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / ".venv-bench" / "bin" / "python"
+CACHE = ROOT / ".cache" / "bench"
+LLEAVES_TOO_BIG = {"M8", "L", "nfl-xpass"}
+
+
+def main() -> None:
+    """Everything, or the models named on the command line."""
+    arguments = argparse.ArgumentParser(prog="python -m bench")
+    arguments.add_argument("models", nargs="*", help="names from bench/models.py; default: all")
+    arguments.add_argument("--threads", type=int, default=1)
+    options = arguments.parse_args()
+    specs = [spec for spec in SPECS if not options.models or spec.name in options.models]
+    results: dict[str, Any] = {}
+    for spec in specs:
+        print(f"{spec.name}: {spec.title}", flush=True)
+        train(spec)
+        results[spec.name] = {"compile": compile_model(spec), **measure(spec, options.threads)}
+        (CACHE / "results.json").write_text(json.dumps(results))
+    text = report.render(specs, results, facts(options.threads))
+    (ROOT / "docs" / "benchmarks.md").write_text(text)
+    print(text)
+
+
+def train(spec: Spec) -> None:
+    """Make the model in the peers' environment."""
+    corpus = os.environ.get("TINSMITH_CORPUS", str(ROOT / ".cache" / "corpus"))
+    code = (
+        "import sys; from pathlib import Path; from bench.models import SPECS, make;"
+        f"make(next(s for s in SPECS if s.name == {spec.name!r}), Path(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    subprocess.run([PEERS, "-c", code, CACHE / spec.name, corpus], cwd=ROOT, check=True)
+
+
+def compile_model(spec: Spec) -> dict[str, Any]:
+    """Compile for any x86-64 Linux twice, and keep the second (warm) run's figures."""
+    folder = CACHE / spec.name
+    command = [ROOT / ".venv/bin/tinsmith", "compile", folder / "model.tar.gz", "--framework", spec.framework]
+    command += ["--platform", "LINUX/X86_64", "-o", folder / "out", "--json"]
+    for _ in range(2):
+        start = time.perf_counter()
+        done = subprocess.run(
+            ["/usr/bin/time", "-f", "%M", *command], capture_output=True, text=True, cwd=ROOT
+        )
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            sys.exit(f"{spec.name}: {done.stdout}\n{done.stderr}")
+    answer = json.loads(done.stdout)
+    artifact = folder / "artifact.tar.gz"
+    artifact.unlink(missing_ok=True)
+    (folder / "out" / answer["artifact"]).rename(artifact)
+    return {
+        "seconds": seconds,
+        "megabytes": int(done.stderr.split()[-1]) / 1024,
+        "bytes": artifact.stat().st_size,
+        "report": answer,
+    }
+
+
+def measure(spec: Spec, threads: int) -> dict[str, Any]:
+    """Run bench.measure in the peers' environment, on one CPU per thread."""
+    skipped = "lleaves" if spec.name in LLEAVES_TOO_BIG else "-"
+    cpus = ",".join(str(cpu) for cpu in range(threads))
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": f"{ROOT}:{ROOT}/runtime/src"}
+    command = [
+        "taskset",
+        "-c",
+        cpus,
+        PEERS,
+        "-W",
+        "ignore",
+        "-m",
+        "bench.measure",
+        CACHE / spec.name,
+        str(threads),
+    ]
+    done = subprocess.run([*command, skipped], capture_output=True, text=True, cwd=ROOT, env=environment)
+    if done.returncode:
+        sys.exit(f"{spec.name}: {done.stderr}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def facts(threads: int) -> dict[str, str]:
+    """Machine and versions, for the head of the table."""
+    code = (
+        "import json, importlib.metadata as m; print(json.dumps({n: m.version(n) for n in "
+        "['xgboost-cpu','scikit-learn','onnxruntime','scikit-learn-intelex','tl2cgen','treelite','lleaves']}))"
+    )
+    versions = json.loads(
+        subprocess.run([PEERS, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
+    cpu = next(
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")
+    )
+    return {
+        "Machine": f"{cpu}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}",
+        "Threads": f"{threads}, pinned",
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "Date": time.strftime("%Y-%m-%d"),
+    }
+
+
+if __name__ == "__main__":
+    main()
