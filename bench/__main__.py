@@ -107,9 +107,8 @@ def facts(threads: int) -> dict[str, str]:
     versions = json.loads(
         subprocess.run([PEERS, "-c", code], capture_output=True, text=True, check=True).stdout
     )
-    cpu = next(
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")
-    )
+    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next(line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name"))
     return {
         "Machine": f"{cpu}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}",
         "Threads": f"{threads}, pinned",

@@ -21,10 +21,9 @@ def main() -> int:
     functions = [item for path in files if path.suffix == ".py" for item in function_lengths(path)]
     over = [f"{path.relative_to(ROOT)}: {n} lines" for path, n in lengths.items() if n > MAX_FILE]
     over += [f"{where}: {n} lines" for where, n in functions if n > MAX_FUNCTION]
-    print(
-        f"size: {len(files)} files, {sum(lengths.values())} lines, "
-        f"median file {median(lengths.values()):.0f}, {len(functions)} functions, median {median(n for _, n in functions):.0f}"
-    )
+    median_file, median_function = median(lengths.values()), median(n for _, n in functions)
+    print(f"size: {len(files)} files, {sum(lengths.values())} lines, median file {median_file:.0f}")
+    print(f"      {len(functions)} functions, median function {median_function:.0f}")
     for line in over:
         print(f"over budget: {line}")
     return 1 if over else 0

