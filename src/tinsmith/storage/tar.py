@@ -32,7 +32,7 @@ class Entry:
 
     name: bytes
     kind: str
-    """A value of KINDS, or "entry of unknown type 'x'"."""
+    """A value of KINDS, or "member of unknown type 'x'"."""
     size: int
     """Bytes of data that follow, as claimed."""
 
@@ -131,7 +131,7 @@ def _kind(kind: bytes, name: bytes, pax: dict[bytes, bytes]) -> str:
         return "sparse file"
     if kind in (b"0", b"\0") and name.endswith(b"/"):
         return "directory"
-    return KINDS.get(kind) or f"entry of unknown type {kind.decode('latin-1')!r}"
+    return KINDS.get(kind) or f"member of unknown type {kind.decode('latin-1')!r}"
 
 
 def _name(header: bytes) -> bytes:
