@@ -39,6 +39,16 @@ class Transform(Enum):
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """The input column of a forest that is replaced, before the walk, by the position of its number
+    among `values`, and by NaN where it equals none of them."""
+
+    feature: int
+    values: NDArray[np.float32]
+    """Distinct and ascending; equality is that of floating point (-0.0 equals 0.0, NaN nothing)."""
+
+
+@dataclass(frozen=True)
 class Forest:
     """An additive ensemble of binary decision trees, all nodes of all trees concatenated.
 
@@ -80,6 +90,8 @@ class Forest:
     categories: tuple[NDArray[np.int32], ...] = ()
     """Sorted codes that go right, per categorical split."""
     divisor: float = 1.0
+    encodings: tuple[Encoding, ...] = ()
+    """At most one per feature."""
 
     @property
     def accumulator(self) -> np.dtype[np.float32] | np.dtype[np.float64]:
@@ -126,6 +138,8 @@ def cut_below_or_equal(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     """
     with np.errstate(over="ignore"):
         floor = threshold.astype(np.float32)
-        floor = np.where(floor.astype(np.float64) > threshold, np.nextafter(floor, np.float32(-np.inf)), floor)
+        floor = np.where(
+            floor.astype(np.float64) > threshold, np.nextafter(floor, np.float32(-np.inf)), floor
+        )
         cut = np.nextafter(floor, np.float32(np.inf), dtype=np.float32)
     return np.where(np.isposinf(floor), np.float32(np.nan), cut).astype(np.float32)
