@@ -1,10 +1,10 @@
 """The object store that comes with Tinsmith: SeaweedFS as a supervised child, on loopback only.
 
-DIRECTORY/identities.json   the access key (0600), in SeaweedFS's own format; made once, then stable
-DIRECTORY/security.toml     keys between SeaweedFS's parts (0600): its other HTTP ports refuse strangers
-DIRECTORY/ports.json        the ports of all parts, kept over restarts while they are free
-DIRECTORY/data/             the objects
-DIRECTORY/log               what SeaweedFS says
+DIRECTORY/ports.json   the ports of all parts, kept over restarts while they are free
+DIRECTORY/data/        the objects
+DIRECTORY/log          what SeaweedFS says
+
+Its keys lie there too, see `credentials`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import IO
 
 from tinsmith.errors import InternalError, TinsmithError
-from tinsmith.storage.s3 import Credentials, ObjectStore
+from tinsmith.storage.credentials import IDENTITIES, prepare_credentials
+from tinsmith.storage.s3 import ObjectStore
 
 LOG = logging.getLogger(__name__)
 BUCKET = "tinsmith"
@@ -66,8 +67,7 @@ class EmbeddedStore:
         self._stopping = threading.Event()
         self._started = threading.Event()
         self._supervisor: threading.Thread | None = None
-        self.credentials = _load_or_make_identity(directory / "identities.json")
-        _write_security(directory / "security.toml")
+        self.credentials = prepare_credentials(directory)
 
     def start(self) -> None:
         """Start SeaweedFS; returns once an object can be written and read, InternalError if that fails."""
@@ -156,7 +156,7 @@ class EmbeddedStore:
             *(f"-{part}.port={port}" for part, port in self.ports.items()),
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
-            f"-s3.config={self.directory / 'identities.json'}",
+            f"-s3.config={self.directory / IDENTITIES}",
             "-s3.autoCreateBucket=false",
             "-s3.allowDeleteBucketNotEmpty=false",
             "-admin.ui=false",
@@ -214,48 +214,6 @@ class EmbeddedStore:
             (self.directory / "log").read_text(errors="replace") if (self.directory / "log").exists() else ""
         )
         return "\n".join(text.splitlines()[-12:])
-
-
-def _load_or_make_identity(path: Path) -> Credentials:
-    try:
-        keys = json.loads(path.read_text())["identities"][0]["credentials"][0]
-        return Credentials(keys["accessKey"], keys["secretKey"])
-    except FileNotFoundError:
-        pass
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise InternalError(
-            f"{path} is no list of identities; remove it to make a new access key."
-        ) from error
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-    access_key = "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
-    credentials = Credentials(access_key, secrets.token_urlsafe(30))
-    keys = {"accessKey": credentials.access_key, "secretKey": credentials.secret_key}
-    actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    identity = {"name": "tinsmith", "credentials": [keys], "actions": actions}
-    _write_secret(path, json.dumps({"identities": [identity]}, indent=1))
-    return credentials
-
-
-def _write_security(path: Path) -> None:
-    if path.exists():
-        return
-    sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
-    text = "".join(
-        f'[{section}]\nkey = "{secrets.token_hex(32)}"\nexpires_after_seconds = 60\n' for section in sections
-    )
-    _write_secret(path, text)
-
-
-def _write_secret(path: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment."""
-    partial = path.with_suffix(".new")
-    partial.unlink(missing_ok=True)
-    file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(file, "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(file)
-    partial.replace(path)
 
 
 def _free_ports(count: int) -> list[int]:

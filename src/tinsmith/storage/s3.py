@@ -6,7 +6,7 @@ import base64
 import hashlib
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,8 +18,11 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError as S3Error
 
 from tinsmith.errors import ClientError, InternalError, TinsmithError
+from tinsmith.storage.credentials import Credentials
 from tinsmith.storage.download import RangedDownload, RemoteObject
 from tinsmith.storage.uri import ObjectLocation, parse_uri
+
+__all__ = ["Credentials", "ObjectStore", "StoredObject"]
 
 T = TypeVar("T")
 
@@ -39,15 +42,6 @@ _ELSEWHERE = {
     "IllegalLocationConstraintException",
 }
 _CHANGED = {"412", "PreconditionFailed"}
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """An access key. The secrets stay out of every repr and so out of every log."""
-
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
