@@ -101,6 +101,12 @@ def _support_sources(target: Target, kind: Kind) -> list[Path]:
     names = []
     if target.os == "windows" or kind == "executable":
         names.append("freestanding.c")
+    if target.os == "windows":
+        names.append("runtime_windows.c")
+    if target.arch in ("x86", "arm"):
+        names.append("division.c")
+    if target.arch == "arm":
+        names.append("runtime_arm.c")
     return [C_FOLDER / name for name in names]
 
 
