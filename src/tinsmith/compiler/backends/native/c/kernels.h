@@ -1,0 +1,13 @@
+/* kernels.h: the kernels of one variant. */
+#ifndef TS_KERNELS_H
+#define TS_KERNELS_H
+
+#include "forest.h"
+
+ts_kernel TS_NAME(ts_walk);
+size_t TS_NAME(ts_walk_workspace)(void);
+
+/* transform.c */
+void TS_NAME(ts_transform)(const ts_real *margins, size_t count, ts_real *out);
+
+#endif

@@ -1,0 +1,162 @@
+"""A model becomes a C program: its tables in one binary file, its constants in a header, and our C files.
+
+Trees are data: no line of C depends on the size of the model.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinsmith.compiler.backends.native.lower import lower
+from tinsmith.compiler.backends.native.plan_walk import add_walk, plan_walk
+from tinsmith.compiler.backends.native.program import Program, Unit
+from tinsmith.compiler.backends.native.tables import Tables
+from tinsmith.compiler.ir.model import Forest, Linear, Model, Transform
+from tinsmith.spec.targets import Target
+
+HEADERS = ("tinsmith.h", "platform.h", "body.h", "forest.h", "forest_walk.h", "kernels.h")
+COMMON_SOURCES = ("model.c", "entry.c", "treelite_abi.c")
+FOREST_SOURCES = ("forest.c", "forest_walk.c", "transform.c")
+LINEAR_SOURCES = ("linear.c", "transform.c")
+
+EXPORTS = (
+    "tinsmith_abi_version",
+    "tinsmith_num_features",
+    "tinsmith_num_outputs",
+    "tinsmith_num_margins",
+    "tinsmith_output_type",
+    "tinsmith_describe",
+    "tinsmith_predict",
+    "get_num_output_group",
+    "get_num_class",
+    "get_num_feature",
+    "get_pred_transform",
+    "get_sigmoid_alpha",
+    "get_ratio_c",
+    "get_global_bias",
+    "get_threshold_type",
+    "get_leaf_output_type",
+    "predict",
+    "predict_multiclass",
+)
+
+VARIANT_NAMES = ("sse2", "avx2", "avx512", "vbmi")
+"""Of Target.variants, in order: the values of `enum ts_isa`."""
+
+
+def emit(model: Model, target: Target, directory: Path) -> Program:
+    """Writes the C program of `model` for `target` into `directory`, which must exist."""
+    tables = Tables()
+    facts = _add_body(model, tables)
+    _add_constants(model, target, tables)
+    tables.add(
+        "DESCRIPTION", np.frombuffer(_description(model, facts).encode() + b"\0", np.uint8), "JSON text"
+    )
+    facts["table_bytes"] = tables.size
+    (directory / "model.bin").write_bytes(tables.data())
+    (directory / "model.h").write_text(_header(model, tables))
+    variant_sources = FOREST_SOURCES if isinstance(model.body, Forest) else LINEAR_SOURCES
+    for name in (*HEADERS, *COMMON_SOURCES, *variant_sources):
+        (directory / name).write_bytes(files(__package__).joinpath("c", name).read_bytes())
+    return Program(directory, _units(target, variant_sources), EXPORTS, facts)
+
+
+def _add_body(model: Model, tables: Tables) -> dict[str, Any]:
+    body = model.body
+    tables.add("BASE", body.base, "accumulator type per margin: the start of its sum")
+    if isinstance(body, Linear):
+        tables.define("ROWS_PER_THREAD", 4096, "Rows that are worth a thread of their own.")
+        tables.add("WEIGHTS", body.weights, "accumulator type per feature, per margin")
+        return {"body": "linear", "weights": int(body.weights.size)}
+    return _add_forest(body, tables)
+
+
+def _add_forest(forest: Forest, tables: Tables) -> dict[str, Any]:
+    graph = lower(forest)
+    walk = plan_walk(forest, graph)
+    tables.define("TREES", len(forest.roots), "Trees.")
+    tables.define("LEAF_WIDTH", forest.leaf_values.shape[1], "Values of a leaf.")
+    tables.define("DIVISOR", float(forest.divisor), "Divides the sums.")
+    tables.define("ROWS_PER_THREAD", 1024, "Rows that are worth a thread of their own.")
+    if forest.leaf_values.shape[1] == 1 and forest.num_outputs > 1:
+        tables.add("TREE_COLUMNS", forest.tree_output.astype(np.uint32), "uint32 per tree: its margin")
+    if not walk.inline:
+        tables.add("LEAVES", forest.leaf_values, "accumulator type per leaf, per value")
+    add_walk(walk, tables)
+    return {
+        "body": "forest",
+        "trees": len(forest.roots),
+        "nodes": len(forest.leaf),
+        "depth": int(walk.depth.max(initial=0)),
+    }
+
+
+def _add_constants(model: Model, target: Target, tables: Tables) -> None:
+    body = model.body
+    for number, transform in enumerate(Transform):
+        tables.define(f"TRANSFORM_{transform.name}", number, transform.value)
+    tables.define("TRANSFORM", f"TS_TRANSFORM_{model.transform.name}", "Margin to prediction.")
+    tables.define("SCALE", float(model.parameters.get("scale", 1.0)), "Factor of a sigmoid's input.")
+    tables.define("NORMALISER", float(model.parameters.get("normaliser", 1.0)), "Of isolation forests.")
+    tables.define("OFFSET", float(model.parameters.get("offset", 0.0)), "Of isolation forests.")
+    tables.define(
+        "DOUBLE", int(body.base.dtype == np.float64), "1: sums and outputs are float64, 0: float32."
+    )
+    tables.define("MARGINS", len(body.base), "Columns of the margin.")
+    tables.define("OUTPUTS", _output_columns(model), "Columns of the prediction.")
+    features = body.num_features if isinstance(body, Forest) else body.weights.shape[0]
+    tables.define("FEATURES", features, "Columns of a row.")
+    if target.variants:
+        names = " ".join(f"X({name})" for name in VARIANT_NAMES[: len(target.variants)])
+        tables.define(
+            "VARIANTS(X)", names, "Variants of the kernels, weakest first; entry.c chooses by cpuid."
+        )
+
+
+def _output_columns(model: Model) -> int:
+    if model.transform is Transform.SIGMOID_PAIR:
+        return 2
+    return 1 if model.transform is Transform.ARGMAX else len(model.body.base)
+
+
+def _description(model: Model, facts: dict[str, Any]) -> str:
+    def tensor(spec: Any) -> dict[str, Any]:
+        return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+    return json.dumps(
+        {
+            "framework": model.framework,
+            "producer": model.producer,
+            "kind": model.kind,
+            "input": tensor(model.input),
+            "output": tensor(model.output),
+            "classes": list(model.class_labels),
+            "body": facts,
+        },
+        sort_keys=True,
+    )
+
+
+def _header(model: Model, tables: Tables) -> str:
+    origin = " ".join(f"{model.framework}, {model.kind}, {model.producer}".replace("*/", "* /").split())
+    return (
+        f"/* model.h: constants of one model: {origin}.\n"
+        " * TS_AT_... are offsets into model.bin, in bytes. */\n"
+        "#ifndef TS_MODEL_H\n#define TS_MODEL_H\n\n"
+        f"{tables.definitions()}\n#endif\n"
+    )
+
+
+def _units(target: Target, variant_sources: tuple[str, ...]) -> tuple[Unit, ...]:
+    units = [Unit(source, source.replace(".c", ".o")) for source in COMMON_SOURCES]
+    if not target.variants:
+        return (*units, *(Unit(source, source.replace(".c", ".o")) for source in variant_sources))
+    for name, cpu in zip(VARIANT_NAMES, target.variants, strict=False):
+        for source in variant_sources:
+            units.append(Unit(source, source.replace(".c", f"_{name}.o"), (f"TS_VARIANT={name}",), cpu))
+    return tuple(units)
