@@ -1,0 +1,138 @@
+"""The last program before untrusted work: confines its own process, then becomes the command.
+
+    python -I -m tinsmith.worker.guard POLICY COMMAND ARGUMENT...
+
+POLICY is a `GuardPolicy` as JSON. Everything here needs no privileges, except the change of user,
+which needs root and happens first. One line on stderr, `sandbox: <layer> <layer> ...`, names what is
+in force. Whatever cannot be put in force although the kernel has it ends the guard with exit code
+125 and a line `guard: ...`: the command never runs less confined than the line says.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from dataclasses import asdict, dataclass
+
+from tinsmith.worker import landlock, seccomp
+
+REFUSED = 125
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 8, 24, 38, 47
+PR_CAP_AMBIENT_RAISE = 2
+CAP_DAC_READ_SEARCH = 2
+CAPABILITY_VERSION_3 = 0x20080522
+
+
+@dataclass(frozen=True)
+class GuardPolicy:
+    """What the guard puts in force. Paths are absolute; missing ones are skipped."""
+
+    folder: str
+    """Becomes the current folder; must be among the writable ones to be of use."""
+    read_only: tuple[str, ...]
+    read_write: tuple[str, ...]
+    limits: dict[str, int]
+    """Names of the `resource` module without RLIMIT_, e.g. {"AS": bytes}; both soft and hard."""
+    uid: int | None = None
+    """Drop to this user and `gid` and lose all capabilities; needs root."""
+    gid: int | None = None
+    keep_search: bool = False
+    """Keep the one capability to pass folders closed to `uid`; Landlock still decides what opens."""
+    parent: int | None = None
+    """Process id to die with; None where a parent in another pid namespace is watched otherwise."""
+
+    def to_json(self) -> str:
+        """This policy as the guard's first argument."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> GuardPolicy:
+        """The inverse of `to_json`."""
+        fields = json.loads(text)
+        paths = {name: tuple(fields[name]) for name in ("read_only", "read_write")}
+        return GuardPolicy(**{**fields, **paths})
+
+
+def main() -> int:
+    """Confines and executes; returns only on failure."""
+    policy, command = GuardPolicy.from_json(sys.argv[1]), sys.argv[2:]
+    try:
+        print("sandbox:", *confine(policy), file=sys.stderr, flush=True)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, for everything it executes
+            signal.signal(ignored, signal.SIG_DFL)
+        os.execv(command[0], command)
+    except OSError as error:
+        print(f"guard: {error.strerror}: {error.filename or command[0]}", file=sys.stderr)
+    return REFUSED
+
+
+def confine(policy: GuardPolicy) -> list[str]:
+    """Puts `policy` in force for this process and its children; the layers in force."""
+    layers = []
+    for name, value in policy.limits.items():
+        _limit(name, value)
+    layers.append("rlimits")
+    if policy.uid is not None and policy.gid is not None:
+        _drop_user(policy.uid, policy.gid, policy.keep_search)
+        layers.append(f"uid:{policy.uid}" + ("+search" if policy.keep_search else ""))
+    os.chdir(policy.folder)  # after the change of user: without capabilities root may not enter it
+    if policy.parent is not None:
+        _die_with(policy.parent)
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    layers.append("no_new_privs")
+    if version := landlock.restrict(policy.read_only, policy.read_write):
+        layers.append(f"landlock:{version}")
+    if seccomp.install():
+        layers.append("seccomp")
+    return layers
+
+
+def _limit(name: str, value: int) -> None:
+    kind = getattr(resource, f"RLIMIT_{name}")
+    _, hard = resource.getrlimit(kind)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def _drop_user(uid: int, gid: int, keep_search: bool) -> None:
+    for capability in range(64):
+        if not (keep_search and capability == CAP_DAC_READ_SEARCH):
+            _LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # EPERM where it is dropped already
+    _prctl(PR_SET_KEEPCAPS, int(keep_search))
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if keep_search:
+        _set_capabilities(1 << CAP_DAC_READ_SEARCH)
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH)
+
+
+def _set_capabilities(mask: int) -> None:
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    if _LIBC.capset(header, struct.pack("=6I", mask, mask, mask, 0, 0, 0)):
+        raise OSError(ctypes.get_errno(), "cannot set capabilities")
+
+
+def _die_with(parent: int) -> None:
+    """After the change of user, which clears the request."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    padded = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
+    if _LIBC.prctl(option, *padded):
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+if __name__ == "__main__":
+    sys.exit(main())
