@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,20 @@ class Service:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder: Path = tmp_path_factory.mktemp("api")
+    """One service for all tests that keep to a region of their own."""
+    with running(tmp_path_factory.mktemp("api")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_service(tmp_path: Path) -> Iterator[Service]:
+    """A service whose store holds nothing but the test's own jobs."""
+    with running(tmp_path) as own:
+        yield own
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Service]:
     store = Store.open(f"sqlite:///{folder / 'jobs.db'}")
     clock = Clock()
     app = build_app(store, ApiOptions(account=ACCOUNT), clock)
@@ -70,10 +84,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         assert thread.is_alive()
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Service(f"http://127.0.0.1:{port}", store, clock)
-    server.should_exit = True
-    thread.join()
-    store.close()
+    try:
+        yield Service(f"http://127.0.0.1:{port}", store, clock)
+    finally:
+        server.should_exit = True
+        thread.join()
+        store.close()
 
 
 @pytest.fixture
@@ -87,12 +103,9 @@ def client(service: Service, region: str) -> Any:
     return service.client(region)
 
 
-CreateRequest = Callable[..., dict[str, Any]]
-
-
 @pytest.fixture
-def valid() -> CreateRequest:
-    """Builds a valid CreateCompilationJob request with some members replaced."""
+def valid() -> Callable[..., dict[str, Any]]:
+    """Builds a valid CreateCompilationJob request with some members replaced; None leaves one out."""
 
     def build(name: str = "job", **members: Any) -> dict[str, Any]:
         request = {
@@ -102,6 +115,6 @@ def valid() -> CreateRequest:
             "OutputConfig": {"S3OutputLocation": "s3://models/compiled/", "TargetDevice": "ml_c5"},
             "StoppingCondition": {"MaxRuntimeInSeconds": 900},
         }
-        return request | members
+        return {key: value for key, value in (request | members).items() if value is not None}
 
     return build

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tinsmith.api.errors import ApiError
@@ -36,9 +37,18 @@ def build_app(store: Store, options: ApiOptions, clock: Callable[[], float]) -> 
 
     async def healthz(_request: Request) -> Response:
         await run_in_threadpool(store.list, JobQuery(options.account, options.region, limit=1))
-        return Response("ok\n", media_type="text/plain")
+        return PlainTextResponse("ok\n")
 
-    return Starlette(routes=[Route("/", post, methods=["POST"]), Route("/healthz", healthz, methods=["GET"])])
+    return Starlette(
+        routes=[Route("/", post, methods=["POST"]), Route("/healthz", healthz, methods=["GET"])],
+        exception_handlers={HTTPException: _no_such_route},
+    )
+
+
+async def _no_such_route(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    message = "There is only POST / with the header X-Amz-Target, and GET /healthz."
+    return _response(error_reply(ApiError("UnknownOperationException", message, status)), str(uuid4()))
 
 
 async def _body(request: Request, limit: int) -> bytes | None:

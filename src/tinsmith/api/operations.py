@@ -7,7 +7,7 @@ for compilation jobs; they follow what the service says about its other kinds of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tinsmith.api.arns import job_arn, job_of
@@ -17,7 +17,7 @@ from tinsmith.api.replies import description, summary, tag_list
 from tinsmith.api.sigv4 import Caller
 from tinsmith.jobs.job import Job, JobKey, Status
 from tinsmith.jobs.query import JobQuery
-from tinsmith.jobs.store import JobNotFound, NameInUse, Store, TooManyTags, WrongStatus
+from tinsmith.jobs.store import MAX_TAGS, JobNotFound, NameInUse, Store, TooManyTags, WrongStatus
 from tinsmith.spec.inference_images import inference_image
 
 DEFAULT_PAGE = 100
@@ -40,14 +40,15 @@ class Call:
         return JobKey(self.caller.account, self.caller.region, self.request["CompilationJobName"])
 
 
-Reply = dict[str, Any] | None
+Output = dict[str, Any] | None
 """None where the operation answers with an empty body."""
 
 
-def create(call: Call) -> Reply:
-    """Stores the job before answering; what is queued is durable.
+def create(call: Call) -> Output:
+    """Stores the job before answering: what was accepted is durable.
 
-    A retry after a lost reply finds the name in use: nothing runs twice.
+    A retry after a lost reply finds the name in use, so nothing runs twice. StoppingCondition is
+    stored as sent; the worker gives a job without MaxRuntimeInSeconds the API's general default, one day.
     """
     job = _new_job(call)
     tags = {tag["Key"]: tag["Value"] for tag in call.request.get("Tags", ())}
@@ -62,7 +63,7 @@ def create(call: Call) -> Reply:
     return {"CompilationJobArn": job.arn}
 
 
-def describe(call: Call) -> Reply:
+def describe(call: Call) -> Output:
     """The job as it stands."""
     try:
         return description(call.store.get(call.key))
@@ -70,19 +71,19 @@ def describe(call: Call) -> Reply:
         raise _not_found(call.key) from None
 
 
-def list_jobs(call: Call) -> Reply:
+def list_jobs(call: Call) -> Output:
     """One page of summaries. Filters by time are strict; the default order is by creation, oldest first."""
     query = _query(call)
     token = call.request.get("NextToken")
     after = cursor_of(token, query) if token is not None else None
-    page = call.store.list(JobQuery(**{**query.__dict__, "after": after}))
+    page = call.store.list(replace(query, after=after))
     reply: dict[str, Any] = {"CompilationJobSummaries": [summary(job) for job in page.jobs]}
     if page.next is not None:
         reply["NextToken"] = next_token(page.next, query)
     return reply
 
 
-def stop(call: Call) -> Reply:
+def stop(call: Call) -> Output:
     """Asks for a stop; once more while STOPPING is no error."""
     try:
         call.store.request_stop(call.key, _milliseconds(call.now))
@@ -93,7 +94,7 @@ def stop(call: Call) -> Reply:
     return None
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> Output:
     """Removes a finished job; its name is free again."""
     try:
         call.store.delete(call.key, call.now)
@@ -107,7 +108,7 @@ def delete(call: Call) -> Reply:
     return None
 
 
-def add_tags(call: Call) -> Reply:
+def add_tags(call: Call) -> Output:
     """Adds or overwrites tags; the reply lists all tags that the job then has."""
     tags = {tag["Key"]: tag["Value"] for tag in call.request["Tags"]}
     try:
@@ -115,10 +116,10 @@ def add_tags(call: Call) -> Reply:
     except JobNotFound:
         raise _no_such_resource(call) from None
     except TooManyTags:
-        raise invalid("A resource can have at most 50 tags.") from None
+        raise invalid(f"A resource can have at most {MAX_TAGS} tags.") from None
 
 
-def list_tags(call: Call) -> Reply:
+def list_tags(call: Call) -> Output:
     """All tags: a resource has no more of them than the smallest page (MaxResults is at least 50)."""
     if "NextToken" in call.request:
         raise invalid_token()
@@ -128,7 +129,7 @@ def list_tags(call: Call) -> Reply:
         raise _no_such_resource(call) from None
 
 
-def delete_tags(call: Call) -> Reply:
+def delete_tags(call: Call) -> Output:
     """Removes tags; keys that the job does not have are no error."""
     try:
         call.store.remove_tags(_tagged(call), call.request["TagKeys"])
@@ -137,7 +138,7 @@ def delete_tags(call: Call) -> Reply:
     return {}
 
 
-HANDLERS: Mapping[str, Callable[[Call], Reply]] = {
+HANDLERS: Mapping[str, Callable[[Call], Output]] = {
     "CreateCompilationJob": create,
     "DescribeCompilationJob": describe,
     "ListCompilationJobs": list_jobs,

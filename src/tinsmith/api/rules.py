@@ -19,7 +19,6 @@ from tinsmith.spec.frameworks import (
     VERSIONED_TARGETS,
 )
 
-MAX_TAGS = 50
 RESERVED_TAG_PREFIX = "aws:"
 
 UNSUPPORTED_VERSION_FIELD = (
