@@ -39,7 +39,7 @@ _GRPC_OFFSET = 10_000
 _PORT_RANGE = range(13_000, 22_000)
 """The gRPC twins stay below the ports that the kernel gives to outgoing connections."""
 _START_SECONDS = 60.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 4.0
 _LONGEST_PAUSE = 30.0
 _LOG_BYTES = 16 << 20
 

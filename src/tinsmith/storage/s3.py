@@ -104,23 +104,24 @@ class ObjectStore:
         `kms_key_id` asks for SSE-KMS with that key; a store that then keeps it in the clear is an error.
         """
         location = parse_uri(uri, self.endpoint_url, OUTPUT)
-        options: dict[str, Any] = {"ChecksumAlgorithm": "SHA256", "ContentType": "application/gzip"}
+        options = {"ContentType": "application/gzip"}
         if kms_key_id:
             options |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
-        transfer = TransferConfig(
-            multipart_threshold=SINGLE_PUT_BYTES, multipart_chunksize=SINGLE_PUT_BYTES // 4
-        )
 
         def put_and_check() -> StoredObject:
-            with path.open("rb") as body:
-                self.client.upload_fileobj(
-                    body, location.bucket, location.key, ExtraArgs=options, Config=transfer
-                )
+            digest = _sha256(path)
+            self._put(path, location, digest, options)
             head = self.client.head_object(Bucket=location.bucket, Key=location.key, ChecksumMode="ENABLED")
-            _check_upload(path, head, encrypted=kms_key_id is not None)
+            _check_upload(path, digest, head, encrypted=kms_key_id is not None)
             return StoredObject(location, int(head["ContentLength"]), head["ETag"])
 
-        return self._guard(OUTPUT, location, put_and_check)
+        try:
+            return self._guard(OUTPUT, location, put_and_check)
+        except InternalError as error:
+            if kms_key_id is None:
+                raise
+            hint = "The request has a KmsKeyId: does the store support SSE-KMS?"
+            raise InternalError(f"{error} {hint}") from error
 
     def ensure_bucket(self, bucket: str) -> None:
         """Make `bucket` where it is not there yet."""
@@ -135,6 +136,19 @@ class ObjectStore:
                 self.client.create_bucket(Bucket=bucket)
 
         self._guard(OUTPUT, location, look_or_make)
+
+    def _put(self, path: Path, location: ObjectLocation, digest: str, options: dict[str, str]) -> None:
+        """One PUT, which the store refuses unless it gets what `digest` says; large files in parts."""
+        where = {"Bucket": location.bucket, "Key": location.key}
+        with path.open("rb") as body:
+            if path.stat().st_size <= SINGLE_PUT_BYTES:
+                self.client.put_object(**where, Body=body, ChecksumSHA256=digest, **options)
+                return
+            extra = options | {"ChecksumAlgorithm": "SHA256"}
+            parts = TransferConfig(
+                multipart_threshold=SINGLE_PUT_BYTES, multipart_chunksize=SINGLE_PUT_BYTES // 4
+            )
+            self.client.upload_fileobj(body, **where, ExtraArgs=extra, Config=parts)
 
     def _head(self, location: ObjectLocation) -> dict[str, Any]:
         """HEAD replies carry no error body, so a failed one is asked again as a GET, which does."""
@@ -211,16 +225,19 @@ def _translate(error: S3Error, area: str, location: ObjectLocation) -> TinsmithE
     return InternalError(f"The object store failed. {place}. {error}")
 
 
-def _check_upload(path: Path, head: dict[str, Any], encrypted: bool) -> None:
+def _sha256(path: Path) -> str:
+    """Base64, as S3 writes it."""
+    with path.open("rb") as body:
+        return base64.b64encode(hashlib.file_digest(body, "sha256").digest()).decode()
+
+
+def _check_upload(path: Path, digest: str, head: dict[str, Any], encrypted: bool) -> None:
     size = path.stat().st_size
     if int(head["ContentLength"]) != size:
         raise InternalError(f"The store kept {head['ContentLength']} bytes of the {size} of {path.name}.")
     stored = head.get("ChecksumSHA256")
-    if stored and "-" not in stored:
-        with path.open("rb") as body:
-            expected = base64.b64encode(hashlib.file_digest(body, "sha256").digest()).decode()
-        if stored != expected:
-            raise InternalError(f"The store kept {path.name} with SHA-256 {stored}; the file has {expected}.")
+    if stored and "-" not in stored and stored != digest:
+        raise InternalError(f"The store kept {path.name} with SHA-256 {stored}; the file has {digest}.")
     if encrypted and head.get("ServerSideEncryption") != "aws:kms":
         raise ClientError(
             OUTPUT, "The object store accepted KmsKeyId but did not encrypt the object with it."

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinsmith.errors import ClientError, InternalError, failure_reason
+from tinsmith.storage import s3
+from tinsmith.storage.credentials import Credentials
+from tinsmith.storage.embedded import EmbeddedStore
+from tinsmith.storage.s3 import ObjectStore
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "model-ml_c5.tar.gz"
+    path.write_bytes(os.urandom(100_000))
+    return path
+
+
+def stranger(embedded: EmbeddedStore, **changes: str) -> ObjectStore:
+    keys = {
+        "access_key": embedded.credentials.access_key,
+        "secret_key": embedded.credentials.secret_key,
+    } | changes
+    return ObjectStore(embedded.endpoint_url, "us-east-1", Credentials(**keys))
+
+
+@pytest.mark.parametrize("key", ["model.tar.gz", "a b/ü+%41&=?#.tar.gz", "deep/" * 40 + "x"])
+def test_a_round_trip_keeps_bytes_and_key(store: ObjectStore, prefix: str, file: Path, key: str) -> None:
+    up = store.upload(file, f"{prefix}/{key}")
+    down = store.download(f"{prefix}/{key}", file.with_name("back"), 100_000)
+    assert file.with_name("back").read_bytes() == file.read_bytes()
+    assert up == down
+    assert (up.size, up.location.uri) == (100_000, f"{prefix}/{key}")
+
+
+def test_https_names_of_the_same_object(
+    store: ObjectStore, embedded: EmbeddedStore, prefix: str, file: Path
+) -> None:
+    store.upload(file, f"{prefix}/k")
+    path = prefix.removeprefix("s3://") + "/k"
+    host = embedded.endpoint_url.removeprefix("http://")
+    store.download(f"https://{host}/{path}", file.with_name("back"), 100_000)
+    assert file.with_name("back").read_bytes() == file.read_bytes()
+
+
+def test_an_empty_object(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    store.upload(tmp_path / "empty", f"{prefix}/empty")
+    store.download(f"{prefix}/empty", tmp_path / "back", 0)
+    assert (tmp_path / "back").read_bytes() == b""
+
+
+def test_the_size_is_capped_before_the_download(store: ObjectStore, prefix: str, file: Path) -> None:
+    store.upload(file, f"{prefix}/k")
+    with pytest.raises(ClientError, match="too large: 100000 bytes, at most 99999 are accepted"):
+        store.download(f"{prefix}/k", file.with_name("back"), 99_999)
+    assert not list(file.parent.glob("back*"))
+
+
+def test_a_missing_object_gives_the_services_text(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
+    with pytest.raises(ClientError) as caught:
+        store.download(f"{prefix}/no/such.tar.gz", tmp_path / "x", 1)
+    key = prefix.removeprefix("s3://tinsmith/") + "/no/such.tar.gz"
+    assert failure_reason(caught.value) == (
+        f"ClientError: InputConfiguration: S3 object does not exist. Bucket: tinsmith, Key: {key}"
+    )
+
+
+def test_a_missing_bucket(store: ObjectStore, file: Path) -> None:
+    with pytest.raises(ClientError, match=r"^InputConfiguration: S3 bucket does not exist. Bucket: no-such"):
+        store.download("s3://no-such-bucket/k", file.with_name("x"), 1)
+    with pytest.raises(ClientError, match=r"^OutputConfiguration: S3 bucket does not exist. Bucket: no-such"):
+        store.upload(file, "s3://no-such-bucket/k")
+    with pytest.raises(ClientError, match="does not exist"):
+        store.download("s3://no-such-bucket/k", file.with_name("x"), 1)
+
+
+@pytest.mark.parametrize("changes", [{"secret_key": "wrong" * 8}, {"access_key": "AKIANOBODYKNOWSTHIS0"}])
+def test_wrong_keys_are_denied(
+    embedded: EmbeddedStore, store: ObjectStore, prefix: str, file: Path, changes: dict[str, str]
+) -> None:
+    store.upload(file, f"{prefix}/k")
+    denied = stranger(embedded, **changes)
+    with pytest.raises(ClientError, match=r"^InputConfiguration: S3 access denied. Bucket: tinsmith, Key: "):
+        denied.download(f"{prefix}/k", file.with_name("x"), 1 << 20)
+    with pytest.raises(
+        ClientError, match=r"^OutputConfiguration: S3 access denied. Bucket: tinsmith, Key: "
+    ) as e:
+        denied.upload(file, f"{prefix}/stolen")
+    assert changes.get("secret_key", "wrongwrong") not in str(e.value)
+
+
+def test_an_endpoint_that_does_not_answer_is_our_fault(tmp_path: Path) -> None:
+    nobody = ObjectStore("http://127.0.0.1:1", "us-east-1", Credentials("AKIA", "x"))
+    with pytest.raises(InternalError, match=r"http://127.0.0.1:1 does not answer"):
+        nobody.download("s3://b/k", tmp_path / "x", 1)
+
+
+def test_secrets_stay_out_of_texts() -> None:
+    assert "hunter2" not in repr(Credentials("AKIA", "hunter2", "hunter2"))
+
+
+def test_a_store_without_kms_keeps_nothing_in_the_clear(store: ObjectStore, prefix: str, file: Path) -> None:
+    """The embedded store has no KMS: it must refuse, and no plain object may stay behind."""
+    with pytest.raises(InternalError, match="KmsKeyId"):
+        store.upload(file, f"{prefix}/secret", kms_key_id="alias/mine")
+    with pytest.raises(ClientError, match="does not exist"):
+        store.download(f"{prefix}/secret", file.with_name("x"), 1 << 20)
+
+
+def test_kms_parameters_are_passed_and_checked(store: ObjectStore, prefix: str, file: Path) -> None:
+    """What goes over the wire is looked at, then sent without the key so that the store accepts it."""
+    sent: dict[str, Any] = {}
+
+    def strip(params: dict[str, Any], **_: Any) -> None:
+        sent.update(params["headers"])
+        for name in list(params["headers"]):
+            if name.lower().startswith("x-amz-server-side-encryption"):
+                del params["headers"][name]
+
+    store.client.meta.events.register("before-call.s3.PutObject", strip)
+    try:
+        with pytest.raises(ClientError, match="accepted KmsKeyId but did not encrypt"):
+            store.upload(file, f"{prefix}/k", kms_key_id="arn:aws:kms:us-east-1:000000000000:key/1")
+    finally:
+        store.client.meta.events.unregister("before-call.s3.PutObject", strip)
+    assert sent["x-amz-server-side-encryption"] == "aws:kms"
+    assert sent["x-amz-server-side-encryption-aws-kms-key-id"] == "arn:aws:kms:us-east-1:000000000000:key/1"
+
+
+def test_a_large_file_goes_up_in_parts(
+    store: ObjectStore, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "SINGLE_PUT_BYTES", 20 << 20)
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(21 << 20))
+    stored = store.upload(big, f"{prefix}/big")
+    assert stored.etag.strip('"').endswith("-5")
+    store.download(f"{prefix}/big", tmp_path / "back", 1 << 30)
+    assert (tmp_path / "back").read_bytes() == big.read_bytes()
+
+
+def test_a_failed_upload_in_parts_leaves_nothing(
+    store: ObjectStore, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "SINGLE_PUT_BYTES", 20 << 20)
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(21 << 20))
+
+    def fail_third(params: dict[str, Any], **_: Any) -> None:
+        if params["query_string"].get("partNumber") == 3:
+            params["headers"]["x-amz-checksum-sha256"] = "A" * 43 + "="
+
+    store.client.meta.events.register("before-call.s3.UploadPart", fail_third)
+    try:
+        with pytest.raises(ClientError, match="OutputConfiguration"):
+            store.upload(big, f"{prefix}/big")
+    finally:
+        store.client.meta.events.unregister("before-call.s3.UploadPart", fail_third)
+    assert "Uploads" not in store.client.list_multipart_uploads(Bucket="tinsmith")
+    with pytest.raises(ClientError, match="does not exist"):
+        store.download(f"{prefix}/big", tmp_path / "back", 1 << 30)
+
+
+def test_damage_on_the_way_up_is_refused_by_the_store(store: ObjectStore, prefix: str, file: Path) -> None:
+    def flip(params: dict[str, Any], **_: Any) -> None:
+        params["body"] = b"not what was hashed".ljust(100_000, b"!")
+
+    store.client.meta.events.register("before-call.s3.PutObject", flip)
+    try:
+        with pytest.raises((ClientError, InternalError)):
+            store.upload(file, f"{prefix}/k")
+    finally:
+        store.client.meta.events.unregister("before-call.s3.PutObject", flip)
+    with pytest.raises(ClientError, match="does not exist"):
+        store.download(f"{prefix}/k", file.with_name("x"), 1 << 20)
+
+
+def test_upload_replaces_what_was_there(store: ObjectStore, prefix: str, file: Path) -> None:
+    store.upload(file, f"{prefix}/k")
+    file.write_bytes(b"second")
+    store.upload(file, f"{prefix}/k")
+    store.download(f"{prefix}/k", file.with_name("back"), 6)
+    assert file.with_name("back").read_bytes() == b"second"
+
+
+def test_ensure_bucket_makes_it_once(store: ObjectStore, file: Path) -> None:
+    store.ensure_bucket("made-by-test")
+    store.upload(file, "s3://made-by-test/k")
+    store.ensure_bucket("made-by-test")
+    store.download("s3://made-by-test/k", file.with_name("x"), 1 << 20)
