@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -18,6 +19,8 @@ from tinsmith.jobs.query import JobQuery
 from tinsmith.jobs.store import Store
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
+
+_log = logging.getLogger(__name__)
 
 
 def build_app(store: Store, options: ApiOptions, clock: Callable[[], float]) -> Starlette:
@@ -36,7 +39,11 @@ def build_app(store: Store, options: ApiOptions, clock: Callable[[], float]) -> 
         return _response(reply, request_id)
 
     async def healthz(_request: Request) -> Response:
-        await run_in_threadpool(store.list, JobQuery(options.account, options.region, limit=1))
+        try:
+            await run_in_threadpool(store.list, JobQuery(options.account, options.region, limit=1))
+        except Exception:
+            _log.exception("the job store does not answer")
+            return PlainTextResponse("the job store does not answer\n", status_code=503)
         return PlainTextResponse("ok\n")
 
     return Starlette(
