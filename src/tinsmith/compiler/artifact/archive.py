@@ -1,0 +1,86 @@
+"""Deterministic tar.gz: the same files give the same bytes on any machine and day."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+Content = bytes | Path
+"""A file's bytes, or where they are."""
+
+_GZIP_HEADER = b"\x1f\x8b\x08\x00" + struct.pack("<I", 0) + b"\x02\xff"
+"""Deflate, no name, time 0, best compression, unknown operating system."""
+_BLOCK = 1 << 20
+
+
+def write_archive(files: Mapping[str, Content], executables: frozenset[str], path: Path) -> None:
+    """Writes `files` (name in the archive -> content) as a gzip-compressed tar at `path`.
+
+    Names are sorted; owner, group and times are 0; modes are 0755 for `executables` and 0644 for the rest.
+    """
+    with (
+        path.open("wb") as sink,
+        _Gzip(sink) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name in sorted(files):
+            _add(archive, name, files[name], 0o755 if name in executables else 0o644)
+
+
+def file_digest(content: Content) -> str:
+    """BLAKE2b-512 of a file, hex."""
+    digest = hashlib.blake2b()
+    if isinstance(content, bytes):
+        digest.update(content)
+    else:
+        with content.open("rb") as source:
+            while block := source.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: Content, mode: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.mode = mode
+    if isinstance(content, bytes):
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    else:
+        member.size = content.stat().st_size
+        with content.open("rb") as source:
+            archive.addfile(member, source)
+
+
+class _Gzip(io.RawIOBase):
+    """A gzip stream whose header says nothing about where and when it was made."""
+
+    def __init__(self, sink: IO[bytes]) -> None:
+        self._sink = sink
+        self._deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._crc = 0
+        self._size = 0
+        sink.write(_GZIP_HEADER)
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Compresses `data`."""
+        self._crc = zlib.crc32(data, self._crc)
+        self._size += len(data)
+        self._sink.write(self._deflate.compress(data))
+        return len(data)
+
+    def close(self) -> None:
+        """Writes the trailer; the file below stays open."""
+        if not self.closed:
+            self._sink.write(self._deflate.flush())
+            self._sink.write(struct.pack("<II", self._crc, self._size & 0xFFFFFFFF))
+        super().close()

@@ -1,0 +1,59 @@
+"""The evidence inside an artifact: rows, and what the model must answer on them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinsmith.errors import ClientError
+
+FOLDER = "evidence"
+"""A sub-folder, as DLR looks at every file name on the top level."""
+CLAIM = f"{FOLDER}/verification.json"
+_ARRAYS = ("rows", "margin", "prediction")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows and the reference's answers, for whoever wants to check the artifact later, on any machine."""
+
+    rows: NDArray[np.float32]
+    """(rows, features)"""
+    margin: NDArray[Any]
+    """(rows, margin columns), the accumulator's dtype."""
+    prediction: NDArray[Any]
+    """(rows, output columns), the accumulator's dtype."""
+    claim: Mapping[str, Any]
+    """What was compared and how closely; nothing about the machine that did it."""
+
+
+def to_files(evidence: Evidence) -> dict[str, bytes]:
+    """The files of `evidence` by their names in the artifact."""
+    files = {f"{FOLDER}/{name}.npy": _npy(getattr(evidence, name)) for name in _ARRAYS}
+    return files | {CLAIM: json.dumps(evidence.claim, indent=1, sort_keys=True).encode() + b"\n"}
+
+
+def from_files(files: Mapping[str, bytes]) -> Evidence:
+    """The inverse of `to_files`. Raises ClientError InputConfiguration when a file is missing or damaged."""
+    names = [f"{FOLDER}/{name}.npy" for name in _ARRAYS]
+    missing = [name for name in (*names, CLAIM) if name not in files]
+    if missing:
+        raise ClientError("InputConfiguration", f"the artifact lacks {', '.join(missing)}")
+    try:
+        rows, margin, prediction = (np.load(io.BytesIO(files[name]), allow_pickle=False) for name in names)
+        claim = json.loads(files[CLAIM])
+    except (ValueError, OSError, EOFError) as error:
+        raise ClientError("InputConfiguration", f"the artifact's evidence is damaged: {error}") from None
+    return Evidence(rows, margin, prediction, claim)
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()

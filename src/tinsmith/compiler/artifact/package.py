@@ -1,0 +1,146 @@
+"""Library, metadata and evidence become one tarball."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tinsmith.compiler.artifact.archive import Content, file_digest, write_archive
+from tinsmith.compiler.artifact.carry import Carried, carry
+from tinsmith.compiler.artifact.dlr import build_dlr, header
+from tinsmith.compiler.artifact.evidence import Evidence, to_files
+from tinsmith.compiler.backends.native import toolchain
+from tinsmith.compiler.backends.native.build import C_FOLDER
+from tinsmith.compiler.ir.model import Linear, Model, TensorSpec
+from tinsmith.spec.request import CompileRequest
+from tinsmith.spec.targets import Target
+from tinsmith_runtime.manifest import FILE_NAME, Manifest, Tensor
+from tinsmith_runtime.manifest import Target as ManifestTarget
+
+
+@dataclass(frozen=True)
+class Package:
+    """A finished tarball."""
+
+    path: Path
+    digest: str
+    """BLAKE2b-512, hex."""
+    warnings: tuple[str, ...]
+    """About the customer's files."""
+
+
+def package(
+    request: CompileRequest,
+    model: Model,
+    target: Target,
+    library: Path,
+    evidence: Evidence,
+    destination: Path,
+    input_files: Path | None = None,
+    model_files: Collection[Path] = (),
+    kernels: Mapping[str, Any] | None = None,
+) -> Package:
+    """Writes `destination`/`request.artifact_name`.
+
+    `input_files` is the folder of the customer's files, of which `model_files` (relative paths) are compiled
+    in and the rest is carried over. `kernels` is what the backend reports about its program. The bytes depend
+    on the arguments' contents and on the versions of Tinsmith and its toolchain alone.
+    """
+    with TemporaryDirectory(prefix="package-") as scratch:
+        dlr_library = Path(scratch) / target.dlr_library
+        build_dlr(target, dlr_library)
+        files: dict[str, Content] = {
+            target.library: library,
+            target.dlr_library: dlr_library,
+            "compiled.meta": compiled_meta(model, target).encode(),
+            "dlr.h": header(),
+            "tinsmith.h": (C_FOLDER / "tinsmith.h").read_bytes(),
+            **to_files(evidence),
+        }
+        carried = Carried({}, ())
+        if input_files is not None:
+            carried = carry(input_files, model_files, (*files, FILE_NAME))
+            files |= carried.files
+        manifest = _manifest(request, model, target, files, input_files, kernels or {})
+        files[FILE_NAME] = manifest.to_json().encode()
+        path = destination / request.artifact_name
+        write_archive(files, frozenset({target.library, target.dlr_library}), path)
+    return Package(path, file_digest(path), carried.warnings)
+
+
+def compiled_meta(model: Model, target: Target) -> str:
+    """compiled.meta, the JSON that DLR reads: device type; names, dtypes and shapes of input and output."""
+    record = {
+        "Requirements": {"TargetDevice": target.name.upper(), "TargetDeviceType": "cpu"},
+        "Compilation": {"Compiler": _compiler()},
+        "Model": {
+            "Inputs": [_meta_tensor(model.input)],
+            "Outputs": [_meta_tensor(model.output)],
+        },
+    }
+    return json.dumps(record, indent=1) + "\n"
+
+
+def _meta_tensor(tensor: TensorSpec) -> dict[str, Any]:
+    return {"name": tensor.name, "dtype": tensor.dtype, "shape": list(tensor.shape)}
+
+
+def _manifest(
+    request: CompileRequest,
+    model: Model,
+    target: Target,
+    files: Mapping[str, Content],
+    input_files: Path | None,
+    kernels: Mapping[str, Any],
+) -> Manifest:
+    options = {
+        "data_input_config": request.data_input_config,
+        "compiler_options": request.compiler_options,
+        "framework_version": request.framework_version,
+    }
+    return Manifest(
+        name=request.model_name,
+        framework=model.framework,
+        producer=model.producer,
+        kind=model.kind,
+        inputs=(Tensor(model.input.name, model.input.dtype, (-1, *model.input.shape[1:])),),
+        outputs=(Tensor(model.output.name, model.output.dtype, (-1, *model.output.shape[1:])),),
+        margin=_margin(model),
+        target=ManifestTarget(target.name, target.triple, target.cpu),
+        library=target.library,
+        compiler=_compiler(),
+        toolchain=toolchain.version(),
+        model_digest=_folder_digest(input_files) if input_files else "",
+        options={key: value for key, value in options.items() if value is not None},
+        kernels=kernels,
+        class_labels=model.class_labels,
+        feature_names=model.feature_names,
+        files={name: file_digest(content) for name, content in files.items()},
+    )
+
+
+def _margin(model: Model) -> Tensor:
+    body = model.body
+    columns, dtype = (
+        (len(body.base), body.base.dtype)
+        if isinstance(body, Linear)
+        else (body.num_outputs, body.accumulator)
+    )
+    shape = (-1,) if columns == 1 and len(model.output.shape) == 1 else (-1, columns)
+    return Tensor("margin", dtype.name, shape)
+
+
+def _folder_digest(folder: Path) -> str:
+    """BLAKE2b-512 over the names and digests of the files in `folder`, in the order of their names."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    listing = "".join(f"{file_digest(folder / name)}  {name}\n" for name in names)
+    return file_digest(listing.encode("utf-8", "surrogateescape"))
+
+
+def _compiler() -> str:
+    return f"tinsmith {version('tinsmith')}"

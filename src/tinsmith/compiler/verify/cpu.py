@@ -1,0 +1,101 @@
+"""What this x86 processor can do, next to what a target's code needs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from tinsmith.compiler.backends.native import toolchain
+from tinsmith.spec.targets import Target
+
+_CPUINFO = Path("/proc/cpuinfo")
+_FLAGS = {
+    "__SSE3__": "pni",
+    "__SSSE3__": "ssse3",
+    "__SSE4_1__": "sse4_1",
+    "__SSE4_2__": "sse4_2",
+    "__POPCNT__": "popcnt",
+    "__AVX__": "avx",
+    "__F16C__": "f16c",
+    "__FMA__": "fma",
+    "__AVX2__": "avx2",
+    "__BMI__": "bmi1",
+    "__BMI2__": "bmi2",
+    "__LZCNT__": "abm",
+    "__MOVBE__": "movbe",
+    "__SSE4A__": "sse4a",
+    "__AVX512F__": "avx512f",
+    "__AVX512BW__": "avx512bw",
+    "__AVX512CD__": "avx512cd",
+    "__AVX512DQ__": "avx512dq",
+    "__AVX512VL__": "avx512vl",
+    "__AVX512IFMA__": "avx512ifma",
+    "__AVX512VBMI__": "avx512vbmi",
+    "__AVX512VBMI2__": "avx512_vbmi2",
+    "__AVX512VNNI__": "avx512_vnni",
+    "__AVX512BITALG__": "avx512_bitalg",
+    "__AVX512VPOPCNTDQ__": "avx512_vpopcntdq",
+    "__GFNI__": "gfni",
+    "__VAES__": "vaes",
+    "__VPCLMULQDQ__": "vpclmulqdq",
+}
+"""Clang's macro for a feature that its code generator uses -> the kernel's name for it."""
+VARIANTS = {
+    "sse2": (),
+    "avx2": ("avx2", "fma", "bmi1", "bmi2", "abm", "movbe", "f16c"),
+    "avx512": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
+    "vbmi": (
+        *("avx512vbmi", "avx512_vbmi2", "avx512ifma", "avx512_vnni", "avx512_bitalg"),
+        *("avx512_vpopcntdq", "gfni"),
+    ),
+}
+"""Values of TINSMITH_ISA, weakest first, and what each needs beyond those before it."""
+
+
+def lacking(target: Target) -> tuple[str, ...]:
+    """Features that code compiled for `target.cpu` may use and this processor has not; only x86 has any."""
+    if target.arch not in ("x86_64", "x86"):
+        return ()
+    needed = {_FLAGS[macro] for macro in _macros(target.arch, target.cpu, target.features) if macro in _FLAGS}
+    return tuple(sorted(needed - host_flags()))
+
+
+def host_variants() -> list[str]:
+    """The variants that this processor can execute, weakest first."""
+    found = []
+    for name, flags in VARIANTS.items():
+        if not host_flags().issuperset(flags):
+            break
+        found.append(name)
+    return found
+
+
+@cache
+def host_flags() -> frozenset[str]:
+    """What the kernel says of this processor; nothing where it says it elsewhere."""
+    try:
+        lines = _CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def host_name() -> str:
+    """The processor's name for people."""
+    try:
+        lines = _CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    name = next((line for line in lines if line.startswith("model name")), "")
+    return name.partition(":")[2].strip() or "unknown"
+
+
+@cache
+def _macros(arch: str, cpu: str, features: tuple[str, ...]) -> frozenset[str]:
+    """The macros that Clang defines for a processor."""
+    flags = [part for feature in features for part in ("-Xclang", "-target-feature", "-Xclang", feature)]
+    machine = "i686" if arch == "x86" else arch
+    command = ["clang", f"--target={machine}-unknown-linux-gnu", f"-march={cpu}", *flags]
+    text = toolchain.run([*command, "-dM", "-E", "-x", "c", "/dev/null"], Path("/"))
+    return frozenset(line.split()[1] for line in text.splitlines() if line.startswith("#define"))

@@ -1,0 +1,152 @@
+"""The rows that an artifact is executed on: the same for the same model, on any machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinsmith.compiler.ir.model import Forest, Linear, Model
+
+Rows = NDArray[np.float32]
+
+MAX_ELEMENTS = 1 << 23
+"""Of all rows together: models with many features get fewer rows."""
+MISSING_SHARE = 16
+"""One value in so many of a random row is missing."""
+_FLOAT = np.finfo(np.float32)
+SPECIAL = np.array(
+    [
+        *(np.nan, np.inf, -np.inf, 0.0, -0.0),
+        *(_FLOAT.smallest_subnormal, -_FLOAT.smallest_subnormal, _FLOAT.tiny, -_FLOAT.tiny),
+        *(_FLOAT.max, -_FLOAT.max, 1.0, -1.0, 0.5, -0.5, 1e-6, 2.0**24, 2.0**31, -(2.0**31)),
+    ],
+    np.float32,
+)
+"""Values that arithmetic and comparisons treat in their own ways."""
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """Rows, and how many of each kind lie in them, in order."""
+
+    rows: Rows
+    """(rows, features)"""
+    kinds: dict[str, int]
+
+
+def make_rows(model: Model, each: int) -> RowSet:
+    """About `each` rows of every kind.
+
+    threshold: every feature holds one of its own cuts (or categories), or the float32 just below or above it;
+               the cuts of a feature take turns in a shuffled order, so that 3 x cuts rows hold them all.
+    edge:      special values: one for a whole row, then mixtures with ordinary ones.
+    random:    numbers around the feature's cuts, one in 16 missing.
+    """
+    features = num_features(model)
+    each = max(min(each, MAX_ELEMENTS // (3 * features)), 2 * len(SPECIAL))
+    turning_points = _turning_points(model)
+    kinds = {
+        "threshold": _thresholds(turning_points, each),
+        "edge": _edges(turning_points, each),
+        "random": _random(turning_points, each),
+    }
+    return RowSet(np.concatenate(list(kinds.values())), {kind: len(rows) for kind, rows in kinds.items()})
+
+
+def num_features(model: Model) -> int:
+    """Columns of a row of `model`."""
+    body = model.body
+    return body.weights.shape[0] if isinstance(body, Linear) else body.num_features
+
+
+class _Draw:
+    """Pseudo-random numbers that no version of numpy changes (SplitMix64)."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = seed
+
+    def integers(self, below: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Numbers in 0 .. below - 1; `below` is less than 2**32."""
+        count = int(np.prod(shape))
+        index = np.arange(self._state + 1, self._state + count + 1, dtype=np.uint64)
+        self._state += count
+        mixed = index * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+        scaled = (mixed >> np.uint64(32)) * np.uint64(below) >> np.uint64(32)
+        return scaled.astype(np.int64).reshape(shape)
+
+    def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Numbers in [0, 1), multiples of 2**-30."""
+        return self.integers(1 << 30, shape) / float(1 << 30)
+
+
+def _turning_points(model: Model) -> list[Rows]:
+    """Per feature, ascending: every number at which the model may change its mind."""
+    body = model.body
+    if isinstance(body, Linear):
+        return [np.array([0.0], np.float32)] * body.weights.shape[0]
+    found = [[np.empty(0, np.float32)] for _ in range(body.num_features)]
+    inner = body.feature >= 0
+    numeric = inner & (body.category < 0) & ~np.isnan(body.cut)
+    order = np.argsort(body.feature[numeric], kind="stable")
+    feature, cut = body.feature[numeric][order], body.cut[numeric][order]
+    starts = np.searchsorted(feature, np.arange(body.num_features + 1))
+    for index in range(body.num_features):
+        found[index].append(cut[starts[index] : starts[index + 1]])
+    for index, category in {(int(f), int(c)) for f, c in _categorical(body)}:
+        codes = body.categories[category].astype(np.float32)
+        found[index] += [codes, codes + np.float32(0.5), np.array([-0.5, 2.0**24], np.float32)]
+    for encoding in body.encodings:
+        found[encoding.feature].append(encoding.values.astype(np.float32))
+    return [np.unique(np.concatenate(parts)) for parts in found]
+
+
+def _categorical(body: Forest) -> NDArray[np.int32]:
+    chosen = (body.feature >= 0) & (body.category >= 0)
+    return np.unique(np.stack([body.feature[chosen], body.category[chosen]], axis=1), axis=0)
+
+
+def _thresholds(turning_points: list[Rows], count: int) -> Rows:
+    rows = np.zeros((count, len(turning_points)), np.float32)
+    for feature, points in enumerate(turning_points):
+        if not points.size:
+            continue
+        with np.errstate(over="ignore", under="ignore"):
+            below = np.nextafter(points, np.float32(-np.inf))
+            above = np.nextafter(points, np.float32(np.inf))
+        near = np.concatenate([points, below, above])
+        shuffled = near[np.argsort(_Draw(feature + 1).integers(1 << 32, near.shape), kind="stable")]
+        rows[:, feature] = np.resize(shuffled, count)
+    return rows
+
+
+def _edges(turning_points: list[Rows], count: int) -> Rows:
+    features = len(turning_points)
+    uniform = np.repeat(SPECIAL[:, None], features, axis=1)
+    draw = _Draw(1 << 40)
+    shape = (count - len(SPECIAL), features)
+    special = SPECIAL[draw.integers(len(SPECIAL), shape)]
+    mixed = np.where(draw.integers(2, shape) == 0, special, _random(turning_points, shape[0]))
+    return np.concatenate([uniform, mixed]).astype(np.float32)
+
+
+def _random(turning_points: list[Rows], count: int) -> Rows:
+    draw = _Draw(1 << 41)
+    shape = (count, len(turning_points))
+    bounds = np.array([_span(points) for points in turning_points], np.float64)
+    rows = bounds[:, 0] + draw.uniform(shape) * (bounds[:, 1] - bounds[:, 0])
+    rows[draw.integers(MISSING_SHARE, shape) == 0] = np.nan
+    with np.errstate(over="ignore", under="ignore"):
+        return rows.astype(np.float32)
+
+
+def _span(points: Rows) -> tuple[float, float]:
+    """A little more than the finite turning points span."""
+    finite = points[np.isfinite(points)].astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
+    margin = max((high - low) / 8, abs(low) / 8, 1e-3)
+    return low - margin, high + margin
