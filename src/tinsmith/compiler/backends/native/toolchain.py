@@ -69,7 +69,7 @@ def version() -> str:
 
 
 def run(arguments: Sequence[str | Path], directory: Path) -> str:
-    """Run one tool in `directory` and give its standard output.
+    """Run one tool in `directory` and give what it prints.
 
     Raises InternalError with the tool's messages: what is compiled here was written by Tinsmith.
     """
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str | Path], directory: Path) -> str:
     if done.returncode != 0:
         messages = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
         raise InternalError(f"zig {' '.join(map(str, arguments))}\n{messages}")
-    return done.stdout.decode("utf-8", "replace")
+    return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
 def triple(target: Target) -> str:
