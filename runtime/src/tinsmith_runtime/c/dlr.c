@@ -4,117 +4,12 @@
 #pragma GCC visibility pop
 
 #include "message.h"
-#include "system.h"
+#include "model.h"
 #include "tinsmith.h"
 
 #define SUCCESS 0
 #define DEVICE_CPU 1 /* kDLCPU of dlpack.h */
 #define DIMENSIONS 2
-#define NAME_BYTES 256
-
-typedef struct {
-    int32_t (*predict)(const float *, int64_t, int64_t, void *, uint32_t);
-    int64_t features;
-    int64_t columns;
-    int32_t element_type;
-    int64_t count; /* rows of the last SetDLRInput; -1 before it */
-    int64_t width; /* columns that SetDLRInput was given */
-    float *rows;   /* count * features */
-    float *out;    /* count * columns, NULL until the model has run on `rows` */
-    DLRFreeFunctionPtr release;
-    char output_name[NAME_BYTES];
-} Model;
-
-static DLRMallocFunctionPtr custom_allocate;
-static DLRFreeFunctionPtr custom_release;
-
-/* Copies the value of "name" inside the object "output" of the model's description. Names with escapes in their
- * JSON form, which are beyond this reader, become "output". */
-static void read_output_name(const char *description, char name[NAME_BYTES])
-{
-    const char *value = after_word(after_word(description, "\"output\""), "\"name\"");
-    while (value && (*value == ':' || *value == ' '))
-        value++;
-    size_t length = 0;
-    if (value && *value++ == '"')
-        while (value[length] && value[length] != '"' && value[length] != '\\' && length + 1 < NAME_BYTES) {
-            name[length] = value[length];
-            length++;
-        }
-    if (length == 0 || value[length] != '"')
-        append(name, NAME_BYTES, 0, "output");
-    else
-        name[length] = 0;
-}
-
-/* ---- making and deleting ---- */
-
-static void *allocate(size_t bytes)
-{
-    size_t some = bytes ? bytes : 1;
-    return custom_allocate ? custom_allocate(some) : system_allocate(some);
-}
-
-/* Elements of a block of `rows` by `columns`; -1 when that many bytes cannot be. */
-static int64_t elements(int64_t rows, int64_t columns, size_t bytes)
-{
-    int64_t most = (int64_t)(PTRDIFF_MAX / bytes);
-    return columns != 0 && rows > most / columns ? -1 : rows * columns;
-}
-
-static void *find_function(void *library, const char *name, bool *complete)
-{
-    void *function = find_symbol(library, name);
-    *complete = *complete && function;
-    return function;
-}
-
-static bool bind(Model *model, void *library)
-{
-    bool complete = true;
-    int32_t (*abi_version)(void) = find_function(library, "tinsmith_abi_version", &complete);
-    int64_t (*num_features)(void) = find_function(library, "tinsmith_num_features", &complete);
-    int64_t (*num_outputs)(void) = find_function(library, "tinsmith_num_outputs", &complete);
-    int32_t (*output_type)(void) = find_function(library, "tinsmith_output_type", &complete);
-    const char *(*describe)(void) = find_function(library, "tinsmith_describe", &complete);
-    model->predict = find_function(library, "tinsmith_predict", &complete);
-    if (!complete || abi_version() != TINSMITH_ABI_VERSION)
-        return false;
-    model->features = num_features();
-    model->columns = num_outputs();
-    model->element_type = output_type();
-    read_output_name(describe(), model->output_name);
-    return model->element_type == TINSMITH_FLOAT32 || model->element_type == TINSMITH_FLOAT64;
-}
-
-/* The library is never closed: threads of its pool may still be in its code. */
-static int open_model(DLRModelHandle *handle, const char *folder, size_t length)
-{
-    char path[PATH_BYTES];
-    if (length + sizeof LIBRARY_NAME + 1 > sizeof path)
-        return fail("The path of the model is too long.");
-    for (size_t i = 0; i < length; i++)
-        path[i] = folder[i];
-    path[length] = 0;
-    if (!ends_with(path, length, LIBRARY_NAME)) {
-        if (length > 0 && path[length - 1] != '/')
-            length = append(path, sizeof path, length, "/");
-        append(path, sizeof path, length, LIBRARY_NAME);
-    }
-    void *library = open_library(path);
-    if (!library)
-        return fail_with_name("Cannot load '", path, "': it is missing or not compiled for this machine.");
-    Model *model = system_allocate(sizeof *model);
-    if (!model)
-        return fail("Out of memory.");
-    *model = (Model){.count = -1, .release = custom_release ? custom_release : system_release};
-    if (!bind(model, library)) {
-        system_release(model);
-        return fail_with_name("'", path, "' is not a compiled model of this version.");
-    }
-    *handle = model;
-    return SUCCESS;
-}
 
 int CreateDLRModel(DLRModelHandle *handle, const char *model_path, int dev_type, int dev_id)
 {
@@ -124,10 +19,8 @@ int CreateDLRModel(DLRModelHandle *handle, const char *model_path, int dev_type,
     *handle = NULL;
     if (dev_type != DEVICE_CPU)
         return fail_with_numbers("Compiled model requires device type \"cpu\".", dev_type, DEVICE_CPU, "");
-    size_t length = 0;
-    while (model_path[length])
-        length++;
-    return open_model(handle, model_path, length);
+    *handle = open_model(model_path);
+    return *handle ? SUCCESS : FAILURE;
 }
 
 int CreateDLRModelFromModelElem(DLRModelHandle *handle, const DLRModelElem *model_elements, size_t count,
@@ -144,22 +37,6 @@ int CreateDLRPipeline(DLRModelHandle *handle, int num_models, const char **model
     return CreateDLRModel(handle, model_paths[0], dev_type, dev_id);
 }
 
-static void forget_output(Model *model)
-{
-    if (model->out)
-        model->release(model->out);
-    model->out = NULL;
-}
-
-static void forget_input(Model *model)
-{
-    forget_output(model);
-    if (model->rows)
-        model->release(model->rows);
-    model->rows = NULL;
-    model->count = -1;
-}
-
 static Model *model_of(DLRModelHandle *handle)
 {
     if (handle && *handle)
@@ -173,13 +50,10 @@ int DeleteDLRModel(DLRModelHandle *handle)
     Model *model = model_of(handle);
     if (!model)
         return FAILURE;
-    forget_input(model);
-    system_release(model);
+    close_model(model);
     *handle = NULL;
     return SUCCESS;
 }
-
-/* ---- input ---- */
 
 /* The model, if `index` names its only input or output and `result` can be written. */
 static Model *only(DLRModelHandle *handle, int index, const void *result, const char *complaint)
@@ -274,11 +148,10 @@ int SetDLRInput(DLRModelHandle *handle, const char *name, const int64_t *shape, 
                                  model->features, " or less");
     if (shape[0] < 0 || (!input && shape[0] > 0 && shape[1] > 0))
         return fail("ClientError: the number of rows is negative or the data is null.");
-    int64_t cells = elements(shape[0], model->features, sizeof *model->rows);
     forget_input(model);
-    model->rows = cells < 0 ? NULL : allocate((size_t)cells * sizeof *model->rows);
+    model->rows = allocate_block(shape[0], model->features, sizeof *model->rows);
     if (!model->rows)
-        return fail("Out of memory.");
+        return FAILURE;
     model->count = shape[0];
     model->width = shape[1];
     copy_rows(model, input);
@@ -327,8 +200,6 @@ int GetDLRWeightName(DLRModelHandle *handle, int index, const char **weight_name
     return fail("GetWeightName is not supported by Treelite backend.");
 }
 
-/* ---- running ---- */
-
 /* Rounds each double to the float in its place's first half; the k-th float never overtakes the k-th double. */
 static void narrow(void *values, int64_t count)
 {
@@ -351,22 +222,19 @@ int RunDLRModel(DLRModelHandle *handle)
         return fail("The input has not been set.");
     forget_output(model);
     size_t bytes = model->element_type == TINSMITH_FLOAT64 ? sizeof(double) : sizeof(float);
-    int64_t cells = elements(model->count, model->columns, bytes);
-    void *out = cells < 0 ? NULL : allocate((size_t)cells * bytes);
+    void *out = allocate_block(model->count, model->columns, bytes);
     if (!out)
-        return fail("Out of memory.");
+        return FAILURE;
     int32_t status = model->count ? model->predict(model->rows, model->count, model->features, out, 0) : TINSMITH_OK;
     if (status != TINSMITH_OK) {
         model->release(out);
         return fail(status == TINSMITH_NO_MEMORY ? "Out of memory." : "The compiled model rejected its input.");
     }
     if (model->element_type == TINSMITH_FLOAT64)
-        narrow(out, cells);
+        narrow(out, model->count * model->columns);
     model->out = out;
     return SUCCESS;
 }
-
-/* ---- output ---- */
 
 int GetDLRNumOutputs(DLRModelHandle *handle, int *num_outputs)
 {
@@ -463,8 +331,6 @@ int GetDLROutputManagedTensorPtr(DLRModelHandle *handle, int index, const void *
     return fail("model is not a TVMModel or RelayVMModel. Found 'treelite' but expected 'tvm' or 'relayvm'");
 }
 
-/* ---- about ---- */
-
 const char *DLRGetLastError(void)
 {
     return last_message();
@@ -501,8 +367,6 @@ int GetDLRVersion(const char **version)
     *version = VERSION_TEXT(DLR_MAJOR, DLR_MINOR, DLR_PATCH);
     return SUCCESS;
 }
-
-/* ---- settings ---- */
 
 int SetDLRNumThreads(DLRModelHandle *handle, int threads)
 {

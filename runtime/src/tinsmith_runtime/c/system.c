@@ -12,6 +12,7 @@ IMPORTED void *__stdcall GetProcessHeap(void);
 IMPORTED void *__stdcall HeapAlloc(void *heap, uint32_t flags, size_t bytes);
 IMPORTED int __stdcall HeapFree(void *heap, uint32_t flags, void *memory);
 IMPORTED void *__stdcall LoadLibraryExW(const uint16_t *path, void *reserved, uint32_t flags);
+IMPORTED int __stdcall FreeLibrary(void *library);
 IMPORTED void *__stdcall GetProcAddress(void *library, const char *name);
 IMPORTED uint32_t __stdcall GetCurrentThreadId(void);
 IMPORTED int __stdcall MultiByteToWideChar(uint32_t page, uint32_t flags, const char *text, int bytes,
@@ -49,6 +50,11 @@ void *find_symbol(void *library, const char *name)
     return GetProcAddress(library, name);
 }
 
+void close_library(void *library)
+{
+    FreeLibrary(library);
+}
+
 uintptr_t thread_identity(void)
 {
     return GetCurrentThreadId();
@@ -63,6 +69,7 @@ extern void *malloc(size_t bytes);
 extern void free(void *memory);
 extern WEAK void *dlopen(const char *path, int mode);
 extern WEAK void *dlsym(void *library, const char *name);
+extern WEAK int dlclose(void *library);
 extern WEAK uintptr_t pthread_self(void);
 
 void *system_allocate(size_t bytes)
@@ -83,6 +90,12 @@ void *open_library(const char *path)
 void *find_symbol(void *library, const char *name)
 {
     return dlsym ? dlsym(library, name) : NULL;
+}
+
+void close_library(void *library)
+{
+    if (dlclose)
+        dlclose(library);
 }
 
 uintptr_t thread_identity(void)

@@ -19,6 +19,7 @@ void system_release(void *memory);
 /* A loaded library, or NULL. `path` is UTF-8, shorter than PATH_BYTES. */
 void *open_library(const char *path);
 void *find_symbol(void *library, const char *name);
+void close_library(void *library);
 
 /* Not 0; different for threads that run at the same time. */
 uintptr_t thread_identity(void);
