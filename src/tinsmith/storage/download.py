@@ -133,7 +133,7 @@ class RangedDownload:
             Range=f"bytes={start}-{start + length - 1}",
             IfMatch=self.remote.etag,
         )
-        with reply["Body"] as stream:
+        with contextlib.closing(reply["Body"]) as stream:
             body: bytes = stream.read(length + 1)
         if len(body) != length:
             raise IncompleteReadError(actual_bytes=len(body), expected_bytes=length)
