@@ -42,7 +42,7 @@ class SandboxOptions:
     bubblewrap: bool = True
     """Use bubblewrap where a probe shows that it works."""
     require: tuple[str, ...] = ()
-    """Layers (names of `worker.sandbox.layers()`) without which no job may run."""
+    """Layers (names such as bubblewrap, uid, landlock, seccomp) without which no job may run."""
     max_memory: int = 8 * GIB
     """Address space of one process."""
     max_file: int = 4 * GIB
@@ -77,6 +77,8 @@ class WorkerOptions:
     heartbeat: float = 5.0
     poll: float = 0.05
     """Pause between two looks at running attempts."""
+    housekeeping: float = 0.5
+    """Pause between two looks at the store for changes made by others."""
     stop_grace: float = 10.0
     """From SIGTERM to SIGKILL."""
     max_attempts: int = 3
@@ -131,3 +133,13 @@ class Settings:
     def objects_dir(self) -> Path:
         """State of the embedded object store."""
         return self.data_dir / "objects"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one service that uses `data_dir`; says its process number."""
+        return self.data_dir / "lock"
+
+    @property
+    def endpoints_file(self) -> Path:
+        """Where the last service could be reached, as JSON; no secrets."""
+        return self.data_dir / "endpoints.json"

@@ -12,6 +12,7 @@ append an event. Times come from the caller as epoch seconds; stored ones never 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -100,6 +101,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.changed = threading.Event()
+        """Set when a job was added or asked to stop here. The one who waits for it clears it."""
 
     @staticmethod
     def open(url: str) -> Store:
@@ -122,6 +125,7 @@ class Store:
                 _append(connection, job, job.creation_time, "created", {})
         except IntegrityError:
             raise NameInUse(self.get(job.key)) from None
+        self.changed.set()
 
     def get(self, key: JobKey) -> Job:
         """The job named `key`. Raises JobNotFound."""
@@ -142,7 +146,9 @@ class Store:
             before = _read(connection, key)
             if before.status is Status.STOPPING:
                 return before
-            return _change(connection, before, now, "stop_requested", status=Status.STOPPING)
+            after = _change(connection, before, now, "stop_requested", status=Status.STOPPING)
+        self.changed.set()
+        return after
 
     def delete(self, key: JobKey, now: float | None = None) -> None:
         """Removes a finished job and its tags; its events stay. Raises JobNotFound, WrongStatus."""

@@ -18,6 +18,7 @@ import signal
 import struct
 import sys
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tinsmith.worker import landlock, seccomp
 
@@ -43,6 +44,8 @@ class GuardPolicy:
     gid: int | None = None
     keep_search: bool = False
     """Keep the one capability to pass folders closed to `uid`; Landlock still decides what opens."""
+    outer: tuple[str, ...] = ()
+    """Layers around the guard, for its line."""
     parent: int | None = None
     """Process id to die with; None where a parent in another pid namespace is watched otherwise."""
 
@@ -53,9 +56,10 @@ class GuardPolicy:
     @staticmethod
     def from_json(text: str) -> GuardPolicy:
         """The inverse of `to_json`."""
-        fields = json.loads(text)
-        paths = {name: tuple(fields[name]) for name in ("read_only", "read_write")}
-        return GuardPolicy(**{**fields, **paths})
+        fields: dict[str, Any] = json.loads(text)
+        for name, value in fields.items():
+            fields[name] = tuple(value) if isinstance(value, list) else value
+        return GuardPolicy(**fields)
 
 
 def main() -> int:
@@ -74,7 +78,7 @@ def main() -> int:
 
 def confine(policy: GuardPolicy) -> list[str]:
     """Puts `policy` in force for this process and its children; the layers in force."""
-    layers = []
+    layers = [*policy.outer]
     for name, value in policy.limits.items():
         _limit(name, value)
     layers.append("rlimits")

@@ -30,6 +30,7 @@ PROBE = "import ctypes, socket, sys; import tinsmith.errors; open(sys.argv[1], '
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = (
     "/etc/alternatives",
+    "/etc/fonts",
     "/etc/group",
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -116,6 +117,7 @@ class Sandbox:
             uid=options.uid if self.drop_user else None,
             gid=options.gid if self.drop_user else None,
             keep_search=self.keep_search,
+            outer=("bubblewrap",) if self.bubblewrap else (),
             parent=None if self.bubblewrap else os.getpid(),
         )
 
@@ -140,15 +142,16 @@ class Sandbox:
         yield from ("--bind", str(folder), str(folder), "--chdir", "/", "--")
 
 
-def prepare(options: SandboxOptions) -> Sandbox:
-    """The strongest arrangement that works here. Takes part of a second; once per service is enough.
+def prepare(options: SandboxOptions, folder: Path) -> Sandbox:
+    """The strongest arrangement that works for commands in sub-folders of `folder`.
 
+    Takes part of a second; once per service is enough.
     Raises InternalError, with what each attempt said, when none works or a layer of
     `options.require` is missing.
     """
     refusals = []
     for candidate in _candidates(options):
-        found, complaint = _try(candidate)
+        found, complaint = _try(candidate, folder)
         if found is not None:
             names = {layer.split(":")[0].split("+")[0] for layer in found.layers}
             if missing := [layer for layer in options.require if layer not in names]:
@@ -158,11 +161,6 @@ def prepare(options: SandboxOptions) -> Sandbox:
             return found
         refusals.append(complaint)
     raise InternalError("sandbox: none works on this machine: " + "; ".join(refusals))
-
-
-def layers(options: SandboxOptions) -> tuple[str, ...]:
-    """The layers in force for commands run with `options`; InternalError as `prepare`."""
-    return prepare(options).layers
 
 
 def _candidates(options: SandboxOptions) -> Iterator[Sandbox]:
@@ -175,9 +173,9 @@ def _candidates(options: SandboxOptions) -> Iterator[Sandbox]:
         yield Sandbox(options, None, drop_user=True, keep_search=True)
 
 
-def _try(candidate: Sandbox) -> tuple[Sandbox | None, str]:
-    with tempfile.TemporaryDirectory(prefix="tinsmith-probe-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
+def _try(candidate: Sandbox, parent: Path) -> tuple[Sandbox | None, str]:
+    with tempfile.TemporaryDirectory(prefix="probe-", dir=parent) as name:
+        folder = Path(name)
         candidate.adopt(folder)
         mark = folder / "written"
         command = (sys.executable, "-I", "-B", "-c", PROBE, str(mark))
@@ -190,9 +188,7 @@ def _try(candidate: Sandbox) -> tuple[Sandbox | None, str]:
         lines = stderr.decode(errors="replace").splitlines()
         if process.returncode != 0 or not mark.exists():
             return None, (lines[-1] if lines else f"exit code {process.returncode}")
-    outer = ("bubblewrap",) if candidate.bubblewrap else ()
-    inner = next(line.split()[1:] for line in lines if line.startswith("sandbox: "))
-    in_force = (*outer, *inner)
+    in_force = next(tuple(line.split()[1:]) for line in lines if line.startswith("sandbox: "))
     if not any(layer.startswith(("bubblewrap", "landlock")) for layer in in_force):
         return None, "neither bubblewrap nor Landlock, files would be open"
     return replace(candidate, layers=in_force), ""
