@@ -11,19 +11,14 @@ from tinsmith.errors import ClientError
 
 MAX_DEPTH = 64
 
-_NUMBERS = {
-    ord("i"): ">i1",
-    ord("U"): ">u1",
-    ord("I"): ">i2",
-    ord("l"): ">i4",
-    ord("L"): ">i8",
-    ord("d"): ">f4",
-    ord("D"): ">f8",
-}
-_DTYPES = {marker: np.dtype(code) for marker, code in _NUMBERS.items()}
+_INTEGERS = {ord(marker): struct.Struct(">" + code) for marker, code in zip("iUIlL", "bBhiq", strict=True)}
+_NUMBERS = {**_INTEGERS, ord("d"): struct.Struct(">f"), ord("D"): struct.Struct(">d")}
+_DTYPES = {marker: np.dtype(layout.format) for marker, layout in _NUMBERS.items()}
+_NATIVE = {marker: dtype.newbyteorder("=") for marker, dtype in _DTYPES.items()}
 _CONSTANTS: dict[int, Any] = {ord("Z"): None, ord("T"): True, ord("F"): False}
-_NO_OP = ord("N")
-_TYPE, _COUNT = ord("$"), ord("#")
+_STRINGS = (ord("S"), ord("H"))
+_NO_OP, _TYPE, _COUNT, _CHARACTER = b"N$#C"
+_OBJECT, _OBJECT_END, _ARRAY, _ARRAY_END = b"{}[]"
 
 
 class _Malformed(Exception):
@@ -40,7 +35,7 @@ def load(data: bytes, name: str) -> Any:
     reader = _Reader(data)
     try:
         return reader.value(reader.marker(), 0)
-    except (_Malformed, IndexError, UnicodeDecodeError, MemoryError) as error:
+    except (_Malformed, IndexError, struct.error, UnicodeDecodeError) as error:
         text = f"not readable as UBJSON, at byte {reader.position} of {len(data)}: {error}"
         raise ClientError("InputConfiguration", f"{name}: {text:.300}") from None
 
@@ -54,15 +49,17 @@ class _Reader:
         """The value whose type is `marker`."""
         if depth > MAX_DEPTH:
             raise _Malformed(f"values are nested more than {MAX_DEPTH} deep")
-        if marker == ord("{"):
-            return self.object(depth)
-        if marker == ord("["):
+        if marker == _ARRAY:
             return self.array(depth)
-        if marker in _DTYPES:
-            return self.number(marker)
-        if marker in (ord("S"), ord("H")):
-            return self.take(self.length()).decode("utf-8", "surrogateescape")
-        if marker == ord("C"):
+        if marker in _STRINGS:
+            return self.text()
+        if marker == _OBJECT:
+            return self.object(depth)
+        layout = _NUMBERS.get(marker)
+        if layout is not None:
+            self.position += layout.size
+            return layout.unpack_from(self.data, self.position - layout.size)[0]
+        if marker == _CHARACTER:
             return self.take(1).decode("latin-1")
         if marker in _CONSTANTS:
             return _CONSTANTS[marker]
@@ -73,10 +70,10 @@ class _Reader:
         kind, count = self.header()
         found: dict[str, Any] = {}
         while count is None or len(found) < count:
-            if count is None and self.peek() == ord("}"):
+            if count is None and self.data[self.position] == _OBJECT_END:
                 self.position += 1
                 break
-            key = self.take(self.length()).decode("utf-8", "surrogateescape")
+            key = self.text()
             if key in found:
                 raise _Malformed(f"the key {key!r:.40} comes twice")
             found[key] = self.value(self.marker() if kind is None else kind, depth + 1)
@@ -87,56 +84,50 @@ class _Reader:
         kind, count = self.header()
         if count is None:
             items = []
-            while (marker := self.marker()) != ord("]"):
+            while (marker := self.marker()) != _ARRAY_END:
                 items.append(self.value(marker, depth + 1))
             return items
         if kind in _DTYPES:
             dtype = _DTYPES[kind]
-            flat = np.frombuffer(self.take(count * dtype.itemsize), dtype)
-            return flat.astype(dtype.newbyteorder("="))
+            return np.frombuffer(self.take(count * dtype.itemsize), dtype).astype(_NATIVE[kind])
         self.claim(count)
         return [self.value(self.marker() if kind is None else kind, depth + 1) for _ in range(count)]
 
     def header(self) -> tuple[int | None, int | None]:
         """Type and count of an optimised container, None for what it leaves out."""
-        kind = None
-        if self.peek() == _TYPE:
-            self.position += 1
-            kind = self.marker()
-            if self.peek() != _COUNT:
+        kind, first = None, self.data[self.position]
+        if first == _TYPE:
+            kind = self.data[self.position + 1]
+            self.position += 2
+            if self.data[self.position] != _COUNT:
                 raise _Malformed("a typed container has no count")
-        if self.peek() != _COUNT:
+        elif first != _COUNT:
             return None, None
         self.position += 1
         return kind, self.length()
 
     def length(self) -> int:
         """A non-negative integer with its type marker."""
-        marker = self.marker()
-        if marker not in _DTYPES or marker in b"dD":
+        marker = self.data[self.position]
+        layout = _INTEGERS.get(marker)
+        if layout is None:
             raise _Malformed(f"a length has the type {bytes((marker,))!r}")
-        value = int(self.number(marker))
+        value: int = layout.unpack_from(self.data, self.position + 1)[0]
         if value < 0:
             raise _Malformed(f"a length of {value}")
+        self.position += 1 + layout.size
         return value
 
-    def number(self, marker: int) -> int | float:
-        """The number of the type `marker`."""
-        code = {"i1": "b", "u1": "B", "i2": "h", "i4": "i", "i8": "q", "f4": "f", "f8": "d"}
-        layout = ">" + code[_NUMBERS[marker][1:]]
-        value: int | float = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
-        return value
+    def text(self) -> str:
+        """A length and that many bytes of UTF-8."""
+        return self.take(self.length()).decode("utf-8", "surrogateescape")
 
     def marker(self) -> int:
         """The next type marker that means something."""
-        while self.peek() == _NO_OP:
+        while self.data[self.position] == _NO_OP:
             self.position += 1
         self.position += 1
         return self.data[self.position - 1]
-
-    def peek(self) -> int:
-        """The next byte, not taken."""
-        return self.data[self.position]
 
     def claim(self, count: int) -> None:
         """Refuse `count` values that the remaining bytes cannot hold; each takes one at least."""
@@ -146,6 +137,9 @@ class _Reader:
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes."""
-        self.claim(size)
-        self.position += size
-        return self.data[self.position - size : self.position]
+        start = self.position
+        found = self.data[start : start + size]
+        if len(found) != size:
+            self.claim(size)
+        self.position = start + size
+        return found

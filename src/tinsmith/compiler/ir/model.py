@@ -128,6 +128,8 @@ class Model:
     class_labels: tuple[str, ...] = ()
     """Column meanings of a probability output, in order, where the file tells them."""
     feature_names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """What it was read from, relative to the input folder: files that the artifact need not carry."""
     warnings: tuple[str, ...] = ()
 
 

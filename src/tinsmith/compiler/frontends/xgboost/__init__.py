@@ -17,6 +17,7 @@ from tinsmith.compiler.frontends.xgboost.forest import forest_of
 from tinsmith.compiler.frontends.xgboost.input_config import check_features
 from tinsmith.compiler.frontends.xgboost.objectives import base_margin, objective_of
 from tinsmith.compiler.frontends.xgboost.saved import Saved, Trees
+from tinsmith.compiler.ir.check import check_size
 from tinsmith.compiler.ir.model import Linear, Model, TensorSpec, Transform
 from tinsmith.spec.request import CompileRequest
 
@@ -30,6 +31,7 @@ def read(directory: Path, request: CompileRequest) -> Model:
     """
     path = find(directory)
     saved = parse(path.read_bytes(), str(path.relative_to(directory)))
+    check_size(saved.num_feature, saved.num_outputs)
     check_features(request.data_input_config, saved)
     objective = objective_of(saved)
     base = base_margin(saved, objective)
@@ -44,6 +46,7 @@ def read(directory: Path, request: CompileRequest) -> Model:
         body=body,
         transform=objective.transform,
         feature_names=saved.feature_names,
+        files=(path.relative_to(directory).as_posix(),),
         warnings=tuple(_warnings(saved)),
     )
 

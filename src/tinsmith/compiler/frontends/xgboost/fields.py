@@ -80,6 +80,8 @@ class Fields:
     def floats(self, key: str, size: int | None = None) -> NDArray[np.float32]:
         """The numbers under `key`: one or an array of them, plain or as JSON in a string."""
         value = self.get(key)
+        if isinstance(value, np.ndarray) and value.dtype == np.float32 and size in (None, value.size):
+            return value
         if isinstance(value, str):
             try:
                 value = json.loads(value)
@@ -90,7 +92,10 @@ class Fields:
 
     def integers(self, key: str, size: int | None = None) -> NDArray[np.int32]:
         """The array of 32-bit numbers under `key`."""
-        array = self._array(key, self.get(key), np.int64, size, "whole numbers")
+        value = self.get(key)
+        if isinstance(value, np.ndarray) and value.dtype == np.int32 and size in (None, value.size):
+            return value
+        array = self._array(key, value, np.int64, size, "whole numbers")
         if array.size and not (_INT32.min <= array.min() and array.max() <= _INT32.max):
             raise self.wrong(key, "numbers of 32 bits", array[np.abs(array).argmax()].item())
         return array.astype(np.int32)
