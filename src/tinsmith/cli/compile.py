@@ -1,0 +1,211 @@
+"""`tinsmith compile`: one compilation without a service, through the same sandbox as a job."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from tinsmith.cli.console import Json, print_json, say
+from tinsmith.errors import ClientError, TinsmithError, failure_reason
+from tinsmith.spec.frameworks import FRAMEWORKS
+from tinsmith.spec.request import CompileRequest, Report, TargetPlatform, WorkDirectory
+
+if TYPE_CHECKING:
+    from tinsmith.worker.sandbox import Sandbox
+
+INPUT = "InputConfiguration"
+
+
+def compile_model(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", exists=True, help="model.tar.gz, a bare model file or a folder."),
+    ],
+    framework: Annotated[str, typer.Option(help=f"One of {', '.join(FRAMEWORKS)}.")],
+    output: Annotated[Path, typer.Option("--output", "-o", file_okay=False, help="Folder of the artifact.")],
+    target: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="TargetDevice, as `tinsmith targets` lists them.")
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option(metavar="OS/ARCH[/ACCELERATOR]", help="TargetPlatform, instead of --target.")
+    ] = None,
+    data_input_config: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Names and shapes of the inputs.")
+    ] = None,
+    framework_version: Annotated[str | None, typer.Option(metavar="VERSION")] = None,
+    compiler_options: Annotated[str | None, typer.Option(metavar="JSON")] = None,
+    allow_unverified: Annotated[
+        bool, typer.Option("--allow-unverified", help="Accept a target that nothing here can execute.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Compile MODEL for one target and write <model>-<target>.tar.gz, the bytes that a job would write."""
+    request = CompileRequest(
+        framework=_framework(framework),
+        model_name=_model_name(model),
+        device=target,
+        platform=_platform(target, platform),
+        framework_version=framework_version,
+        data_input_config=data_input_config,
+        compiler_options=compiler_options,
+        allow_unverified=allow_unverified,
+    )
+    report = run(model, request, output)
+    if json:
+        print_json(asdict(report))
+    else:
+        _print_report(report, output)
+    raise typer.Exit(report.exit_code)
+
+
+def run(model: Path, request: CompileRequest, output: Path) -> Report:
+    """The compilation from end to end; whatever goes wrong is in the report."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="tinsmith-") as temporary:
+            # The sandbox's user passes through to the one folder that is its own.
+            os.chmod(temporary, 0o711)
+            return _compile(model, request, output, Path(temporary))
+    except TinsmithError as error:
+        return Report("FAILED", failure_reason=failure_reason(error), exit_code=error.exit_code)
+
+
+def _compile(model: Path, request: CompileRequest, output: Path, temporary: Path) -> Report:
+    from tinsmith.settings import SandboxOptions
+    from tinsmith.worker import artifact
+    from tinsmith.worker.sandbox import prepare
+
+    work = WorkDirectory(temporary / "work")
+    for folder in (work.path, work.output, work.scratch):
+        folder.mkdir()
+    _provide(model, work.input)
+    work.request.write_text(request.to_json())
+    code = _run_sandboxed(prepare(SandboxOptions(), temporary), work)
+    report = artifact.read_report(work, code)
+    if report.status == "COMPLETED":
+        partial = temporary / request.artifact_name
+        artifact.take(work, report, request.artifact_name, partial)
+        output.mkdir(parents=True, exist_ok=True)
+        _place(partial, output / request.artifact_name)
+    return report
+
+
+def _run_sandboxed(sandbox: Sandbox, work: WorkDirectory) -> int:
+    import subprocess
+    import sys
+
+    from tinsmith.worker.attempt import environment
+
+    command = (sys.executable, "-I", "-B", "-m", "tinsmith.compiler", str(work.path))
+    sandbox.adopt(work.path)
+    process = sandbox.start(command, work.path, environment(work), stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
+    readers = [
+        threading.Thread(target=_copy, args=(stream,), daemon=True)
+        for stream in (process.stdout, process.stderr)
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        code = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    for reader in readers:
+        reader.join()
+    return code
+
+
+def _copy(stream: IO[bytes]) -> None:
+    with stream:
+        for line in stream:
+            say(line.decode(errors="replace").rstrip())
+
+
+def _provide(model: Path, destination: Path) -> None:
+    """MODEL's files under `destination`: unpacked when it is an archive, else as they are."""
+    from tinsmith.storage.archive import extract
+
+    if model.is_dir():
+        _copy_folder(model, destination)
+    elif model.name.endswith((".tar.gz", ".tgz")) or _is_gzip(model):
+        extract(model, destination)
+    else:
+        destination.mkdir()
+        shutil.copyfile(model, destination / model.name)
+
+
+def _copy_folder(source: Path, destination: Path) -> None:
+    links = [path.relative_to(source) for path in source.rglob("*") if path.is_symlink()]
+    if links:
+        raise ClientError(
+            INPUT, [f"{source / link} is a link; only files and folders are accepted." for link in links]
+        )
+    shutil.copytree(source, destination)
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _place(partial: Path, destination: Path) -> None:
+    """Whole or not at all under its name, though the folders may lie on different disks."""
+    beside = destination.with_name(f".{destination.name}.{os.getpid()}")
+    shutil.copyfile(partial, beside)
+    beside.replace(destination)
+
+
+def _framework(name: str) -> str:
+    if name.upper() not in FRAMEWORKS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(FRAMEWORKS)}", param_hint="--framework")
+    return name.upper()
+
+
+def _platform(target: str | None, platform: str | None) -> TargetPlatform | None:
+    if (target is None) == (platform is None):
+        raise typer.BadParameter("give exactly one of --target and --platform")
+    if platform is None:
+        return None
+    parts = platform.upper().split("/")
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        raise typer.BadParameter(
+            f"{platform!r} is not OS/ARCH or OS/ARCH/ACCELERATOR, such as LINUX/ARM64",
+            param_hint="--platform",
+        )
+    return TargetPlatform(*parts)
+
+
+def _model_name(model: Path) -> str:
+    """What a job would call the object: the name without .tar.gz; of anything else the stem."""
+    name = model.resolve().name
+    for suffix in (".tar.gz", ".tgz"):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix) or "model"
+    return model.resolve().stem or "model"
+
+
+def _print_report(report: Report, output: Path) -> None:
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+    if report.artifact is None:
+        say(report.failure_reason or "failed without a reason")
+        return
+    verification = report.verification or {}
+    typer.echo(f"{output / report.artifact}")
+    say(f"digest    {report.digest}")
+    if verification.get("executed"):
+        rows = sum((verification.get("rows") or {}).values())
+        say(f"verified  {verification.get('method')}: {rows} rows, margin {verification.get('margin')}")
+    else:
+        say(f"verified  no: {verification.get('reason', 'not executed')}")
+    if report.timings:
+        say("seconds   " + "  ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.timings.items()))

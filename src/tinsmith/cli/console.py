@@ -1,0 +1,53 @@
+"""What every command shares on its way in and out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tinsmith.errors import ClientError, TinsmithError
+
+
+def default_data_dir() -> Path:
+    """$TINSMITH_DATA_DIR, else `tinsmith` in the user's data folder."""
+    named = os.environ.get("TINSMITH_DATA_DIR")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tinsmith"
+
+
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        "--data-dir",
+        default_factory=default_data_dir,
+        show_default="$TINSMITH_DATA_DIR or ~/.local/share/tinsmith",
+        file_okay=False,
+        help="Folder that holds all state of one service.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal; never part of the output."""
+    typer.echo(line, err=True)
+
+
+def print_error(error: TinsmithError) -> None:
+    """The whole error, one problem a line."""
+    if isinstance(error, ClientError):
+        say(f"{error.family}: {error.area}:")
+        for problem in error.problems:
+            say(f"  {problem}")
+    else:
+        say(f"{error.family}: {error}")

