@@ -35,7 +35,7 @@ class Carried:
     warnings: tuple[str, ...]
 
 
-def carry(folder: Path, model_files: Collection[Path], taken: Collection[str]) -> Carried:
+def carry(folder: Path, model_files: Collection[str], taken: Collection[str]) -> Carried:
     """Every file under `folder` but `model_files` (relative to it) keeps its path in the artifact.
 
     A file that would change what DLR loads, or whose path is one of `taken` (our own files; letter case and
@@ -49,7 +49,7 @@ def carry(folder: Path, model_files: Collection[Path], taken: Collection[str]) -
         name = relative.as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             warnings.append(f"{name}: not carried over: neither a file nor a folder")
-        elif path.is_dir() or relative in model_files:
+        elif path.is_dir() or name in model_files:
             continue
         elif relative.parts[0].lower() in reserved:
             files[f"{SET_ASIDE}/{name}"] = path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -42,14 +42,13 @@ def package(
     evidence: Evidence,
     destination: Path,
     input_files: Path | None = None,
-    model_files: Collection[Path] = (),
     kernels: Mapping[str, Any] | None = None,
 ) -> Package:
     """Writes `destination`/`request.artifact_name`.
 
-    `input_files` is the folder of the customer's files, of which `model_files` (relative paths) are compiled
-    in and the rest is carried over. `kernels` is what the backend reports about its program. The bytes depend
-    on the arguments' contents and on the versions of Tinsmith and its toolchain alone.
+    `input_files` is the folder of the customer's files: all but `model.files` are carried over. `kernels` is
+    what the backend reports about its program. The bytes depend on the arguments' contents and on the
+    versions of Tinsmith and its toolchain alone.
     """
     with TemporaryDirectory(prefix="package-") as scratch:
         dlr_library = Path(scratch) / target.dlr_library
@@ -64,7 +63,7 @@ def package(
         }
         carried = Carried({}, ())
         if input_files is not None:
-            carried = carry(input_files, model_files, (*files, FILE_NAME))
+            carried = carry(input_files, model.files, (*files, FILE_NAME))
             files |= carried.files
         manifest = _manifest(request, model, target, files, input_files, kernels or {})
         files[FILE_NAME] = manifest.to_json().encode()

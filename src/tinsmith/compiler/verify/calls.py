@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.ir.model import Model
-from tinsmith.compiler.verify.rows import num_features
 from tinsmith.errors import InternalError
 
 ABI = 1
@@ -49,7 +47,20 @@ BATCHES = (
 """Rows per call: odd numbers, and both sides of every power of two that a block of rows may have."""
 PADDING = 3
 """Elements between rows in the calls that leave a gap."""
-_ELEMENT_TYPES = {1: np.dtype(np.float32), 11: np.dtype(np.float64)}
+_ELEMENT_TYPES = {1: "float32", 11: "float64"}
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a library says about itself."""
+
+    features: int
+    outputs: int
+    """Columns of a prediction."""
+    margins: int
+    """Columns of a margin."""
+    dtype: str
+    """Of both."""
 
 
 @dataclass(frozen=True)
@@ -100,25 +111,21 @@ def write_plan(rows: NDArray[np.float32], calls: Sequence[Call], path: Path) -> 
         sink.write(elements.tobytes())
 
 
-def read_answers(path: Path, calls: Sequence[Call], model: Model) -> list[Answer]:
-    """Reads what c/runner.c wrote. Raises InternalError when the library is not `model`'s."""
+def read_answers(path: Path, calls: Sequence[Call], interface: Interface) -> list[Answer]:
+    """Reads what c/runner.c wrote. Raises InternalError when the library has another interface."""
     data = path.read_bytes()
-    header = struct.calcsize("<5q")
-    if len(data) < header:
+    facts = struct.Struct("<5q")
+    if len(data) < facts.size:
         raise InternalError("verification: the library gave no answer")
-    abi, features, outputs, margins, element = struct.unpack_from("<5q", data)
-    found = {"ABI": abi, "features": features, "margin columns": margins, "element type": element}
-    dtype = model.body.base.dtype
-    wanted = {
-        "ABI": ABI,
-        "features": num_features(model),
-        "margin columns": len(model.body.base),
-        "element type": {kind: number for number, kind in _ELEMENT_TYPES.items()}[dtype],
-    }
-    if found != wanted:
-        raise InternalError(f"verification: the library says {found}, its model {wanted}")
+    abi, features, outputs, margins, element = facts.unpack_from(data)
+    found = Interface(features, outputs, margins, _ELEMENT_TYPES.get(element, "unknown"))
+    if abi != ABI or found != interface:
+        raise InternalError(
+            f"verification: the library has ABI {abi} and {found}; its model ABI {ABI} and {interface}"
+        )
+    dtype = np.dtype(interface.dtype).newbyteorder("<")
     try:
-        return list(_answers(data, header, calls, (outputs, margins), dtype.newbyteorder("<")))
+        return list(_answers(data, facts.size, calls, (outputs, margins), dtype))
     except (struct.error, ValueError):
         raise InternalError("verification: the library's answers are cut off") from None
 

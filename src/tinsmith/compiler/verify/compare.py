@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.ir.model import Model, Transform
-from tinsmith.compiler.ir.reference import Evaluation
+from tinsmith.compiler.ir.reference import evaluate
 from tinsmith.compiler.verify.calls import Answer
 from tinsmith.errors import InternalError
 
@@ -26,64 +26,72 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How close the predictions were."""
+class Expected:
+    """The right answers for some rows."""
 
-    worst_ulps: float
+    margin: Floats
+    """(rows, margin columns)"""
+    prediction: Floats
+    """(rows, output columns)"""
     tolerance_ulps: int
+    """Of predictions."""
+    near_one: bool
+    """Units in the last place are those of 1 where the prediction is smaller."""
 
 
-def tolerance(model: Model) -> int:
-    """The ULPS that predictions of `model` are allowed."""
-    return 0 if model.transform in _EXACT else ULPS[model.body.base.dtype.name]
+def expect(model: Model, rows: NDArray[np.float32]) -> Expected:
+    """By the reference evaluation of `model`."""
+    wanted = evaluate(model, rows)
+    tolerance = 0 if model.transform in _EXACT else ULPS[wanted.margin.dtype.name]
+    return Expected(wanted.margin, wanted.prediction, tolerance, model.transform in _DIFFERENCES)
 
 
-def compare(model: Model, wanted: Evaluation, answers: Sequence[Answer], where: str) -> Agreement:
-    """Raises InternalError that lists the first differences by row and column; `where` says who answered."""
-    worst = 0.0
-    for answer in answers:
-        call = answer.call
-        what = f"{'margin' if call.margin else 'prediction'} of {call.count} rows from row {call.first}"
-        if answer.status != 0:
-            raise InternalError(f"verification: {where}: {what}: status {answer.status}")
-        whole = wanted.margin if call.margin else wanted.prediction
-        expected = whole[call.first : call.first + call.count]
-        if expected.shape != answer.out.shape:
-            raise InternalError(
-                f"verification: {where}: {what}: shape {answer.out.shape}, not {expected.shape}"
-            )
-        allowed = 0 if call.margin else tolerance(model)
-        unit = 1.0 if model.transform in _DIFFERENCES and not call.margin else 0.0
-        ulps = distance(expected, answer.out, unit)
-        wrong = ulps > allowed
-        if wrong.any():
-            raise InternalError(
-                f"verification: {where}: {what}: {_differences(wrong, call.first, expected, answer.out)}"
-            )
-        worst = max(worst, float(ulps.max(initial=0.0)))
-    return Agreement(worst, tolerance(model))
+def compare(expected: Expected, answers: Sequence[Answer], where: str) -> float:
+    """The largest distance of a prediction, in units in the last place.
+
+    Answers are rounded to the dtype of what is expected. Raises InternalError that lists the first
+    differences by row and column; `where` says who answered.
+    """
+    return max((_compare_one(expected, answer, where) for answer in answers), default=0.0)
 
 
-def distance(expected: Floats, found: Floats, unit: float = 0.0) -> NDArray[np.float64]:
-    """Between two arrays of one dtype: units in the last place of `expected`, or of `unit` if that is larger.
+def distance(expected: Floats, found: Floats, near_one: bool = False) -> NDArray[np.float64]:
+    """Units in the last place of `expected` (of 1, if that is larger and `near_one`) between two arrays.
 
     0 means the same bits, but that one NaN is as good as another; infinity where one is NaN or infinite alone
     or where zeros differ in sign.
     """
     kind = expected.dtype.type
-    same = (expected == found) & (np.signbit(expected) == np.signbit(found)) | np.isnan(expected) & np.isnan(
-        found
-    )
+    equal = (expected == found) & (np.signbit(expected) == np.signbit(found))
+    same = equal | np.isnan(expected) & np.isnan(found)
     with np.errstate(all="ignore"):
-        scale = np.spacing(np.maximum(np.abs(expected), kind(unit)))
+        scale = np.spacing(np.maximum(np.abs(expected), kind(1.0 if near_one else 0.0)))
         ulps = np.abs(expected.astype(np.float64) - found.astype(np.float64)) / scale.astype(np.float64)
     ulps = np.where(np.isfinite(ulps) & (ulps > 0), ulps, np.inf)
     return np.where(same, 0.0, ulps)
 
 
-def _differences(wrong: NDArray[np.bool_], first: int, expected: Floats, found: Floats) -> str:
+def _compare_one(expected: Expected, answer: Answer, where: str) -> float:
+    call = answer.call
+    what = f"{where}: {'margin' if call.margin else 'prediction'} of {call.count} rows from row {call.first}"
+    if answer.status != 0:
+        raise InternalError(f"verification: {what}: status {answer.status}")
+    whole = expected.margin if call.margin else expected.prediction
+    wanted = whole[call.first : call.first + call.count]
+    if wanted.shape != answer.out.shape:
+        raise InternalError(f"verification: {what}: shape {answer.out.shape}, not {wanted.shape}")
+    with np.errstate(over="ignore", under="ignore"):
+        found = answer.out.astype(wanted.dtype)
+    ulps = distance(wanted, found, expected.near_one and not call.margin)
+    wrong = ulps > (0 if call.margin else expected.tolerance_ulps)
+    if wrong.any():
+        raise InternalError(f"verification: {what}: {_differences(wrong, call.first, wanted, found)}")
+    return float(ulps.max(initial=0.0))
+
+
+def _differences(wrong: NDArray[np.bool_], first: int, wanted: Floats, found: Floats) -> str:
     shown = [
-        f"row {first + row} column {column}: got {found[row, column]!r}, want {expected[row, column]!r}"
+        f"row {first + row} column {column}: got {found[row, column]!r}, want {wanted[row, column]!r}"
         for row, column in np.argwhere(wrong)[:_SHOWN]
     ]
     return f"{int(wrong.sum())} of {wrong.size} values differ: {'; '.join(shown)}"

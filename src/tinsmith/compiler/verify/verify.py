@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
-import sysconfig
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.artifact.evidence import Evidence
-from tinsmith.compiler.artifact.inspect import read_files
+from tinsmith.compiler.artifact.evidence import from_files
+from tinsmith.compiler.artifact.inspect import inspect, read_files
 from tinsmith.compiler.ir.model import Model
-from tinsmith.compiler.ir.reference import Evaluation, evaluate
-from tinsmith.compiler.verify.calls import Answer, Call, make_calls, read_answers, write_plan
-from tinsmith.compiler.verify.compare import compare, tolerance
+from tinsmith.compiler.verify.calls import Answer, Call, Interface, make_calls, read_answers, write_plan
+from tinsmith.compiler.verify.compare import Expected, compare, expect
 from tinsmith.compiler.verify.cpu import VARIANTS, host_name, host_variants
+from tinsmith.compiler.verify.evidence import ROWS_OF_EACH_KIND, expected
 from tinsmith.compiler.verify.execute import (
     Machine,
     NoMachine,
@@ -28,13 +27,10 @@ from tinsmith.compiler.verify.execute import (
     run,
     run_calls,
 )
-from tinsmith.compiler.verify.rows import RowSet, make_rows
-from tinsmith.errors import InternalError
-from tinsmith.spec.targets import Target
+from tinsmith.compiler.verify.rows import Rows, RowSet, make_rows
+from tinsmith.errors import ClientError, InternalError
+from tinsmith.spec.targets import Target, devices, platforms
 
-ROWS_OF_EACH_KIND = 600
-"""Their sum exceeds the largest block and the rows worth a thread of every kernel."""
-EVIDENCE_ROWS_OF_EACH_KIND = 60
 MEASURED_SECONDS = 0.2
 
 
@@ -67,27 +63,6 @@ class Verification:
     rows_per_second: float | None = None
     """Of a batch, through tinsmith_runtime; the best of many. Only where the target is this machine."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """For Report.verification."""
-        return asdict(self)
-
-
-def make_evidence(model: Model) -> Evidence:
-    """The rows and expected answers that travel in the artifact, with the claim that `verify` makes true."""
-    chosen = make_rows(model, EVIDENCE_ROWS_OF_EACH_KIND)
-    wanted = evaluate(model, chosen.rows)
-    with np.errstate(all="ignore"):
-        prediction = wanted.prediction.astype(np.float32)
-    claim = {
-        "method": "the library of the finished tarball was executed on these kinds of rows and compared "
-        "with a reference evaluation of the training library's arithmetic",
-        "rows": make_rows(model, ROWS_OF_EACH_KIND).kinds,
-        "evidence_rows": chosen.kinds,
-        "margin": "bit-exact",
-        "tolerance_ulps": tolerance(model),
-    }
-    return Evidence(chosen.rows, wanted.margin, prediction, claim)
-
 
 def verify(
     tarball: Path, model: Model, target: Target, scratch: Path, allow_unverified: bool = False
@@ -100,8 +75,10 @@ def verify(
     """
     try:
         machine = find_machine(target)
+        chosen = make_rows(model, ROWS_OF_EACH_KIND)
         with TemporaryDirectory(dir=scratch, prefix="verify-") as folder:
-            return _verify(tarball, model, target, machine, Path(folder))
+            trial = Trial(tarball, target, machine, Path(folder), chosen, expect(model, chosen.rows))
+            return trial.run()
     except NoMachine as reason:
         if not allow_unverified:
             raise InternalError(
@@ -110,86 +87,125 @@ def verify(
         return Verification(executed=False, reason=str(reason))
 
 
-def _verify(tarball: Path, model: Model, target: Target, machine: Machine, folder: Path) -> Verification:
-    library = folder / target.library
-    library.write_bytes(read_files(tarball)[target.library])
-    chosen = make_rows(model, ROWS_OF_EACH_KIND)
-    wanted = evaluate(model, chosen.rows)
-    variants = _variants(target, machine)
-    worst = 0.0
-    calls = make_calls(len(chosen.rows))
-    plan = folder / "plan"
-    write_plan(chosen.rows, calls, plan)
-    runner = build_runner(target, folder)
-    for variant in variants or ("",):
-        settings = {"TINSMITH_NUM_THREADS": "1"} | ({"TINSMITH_ISA": variant} if variant else {})
-        run_calls(machine, runner, library, plan, folder / "result", settings)
-        answers = read_answers(folder / "result", calls, model)
-        agreement = compare(model, wanted, answers, " ".join(filter(None, (machine.method, variant))))
-        worst = max(worst, agreement.worst_ulps)
-    speed = _as_customer(tarball, model, chosen, wanted, folder) if _is_here(target, machine) else {}
-    return Verification(
-        executed=True,
-        method=machine.method,
-        host=host_name(),
-        variants=variants,
-        variants_not_executed=tuple(VARIANTS)[len(variants) : len(target.variants)],
-        rows=chosen.kinds,
-        calls=len(calls),
-        margin="bit-exact",
-        prediction_ulps=worst,
-        tolerance_ulps=tolerance(model),
-        latency_microseconds=speed.get("latency_microseconds"),
-        rows_per_second=speed.get("rows_per_second"),
-    )
+def reverify(tarball: Path, scratch: Path) -> Verification:
+    """Executes an artifact on the evidence inside it; needs no model.
 
-
-def _variants(target: Target, machine: Machine) -> tuple[str, ...]:
-    """The values of TINSMITH_ISA to try; none where the library has one variant only."""
-    if not target.variants:
-        return ()
-    here = host_variants() if machine.method == "native" else list(VARIANTS)[:1]
-    return tuple(name for name in here if name in list(VARIANTS)[: len(target.variants)])
-
-
-def _is_here(target: Target, machine: Machine) -> bool:
-    """Whether this Python process could load the library itself."""
-    return (
-        machine.method == "native"
-        and target.os == "linux"
-        and target.arch == platform.machine()
-        and sys.maxsize > 2**32
-        and sysconfig.get_platform().startswith("linux")
-    )
-
-
-def _as_customer(
-    tarball: Path, model: Model, chosen: RowSet, wanted: Evaluation, folder: Path
-) -> dict[str, float]:
-    """Loads the tarball by tinsmith_runtime in a process of its own, compares, and measures."""
-    rows, result = folder / "rows.npy", folder / "answers.npz"
-    np.save(rows, chosen.rows, allow_pickle=False)
-    settings = {"PYTHONPATH": ":".join(sys.path), "TMPDIR": str(folder), "HOME": str(folder)}
-    command = [sys.executable, "-m", "tinsmith.compiler.verify.child"]
-    done = run([*command, str(tarball), str(rows), str(result), str(MEASURED_SECONDS)], settings)
-    if done.returncode != 0:
-        text = done.stderr.decode("utf-8", "replace").strip()
-        raise InternalError(
-            f"verification: tinsmith_runtime could not run the artifact (exit {done.returncode}): {text}"
+    Raises ClientError when it is no artifact or was changed after it was packed, InternalError where it
+    disagrees with its evidence or nothing here executes its code.
+    """
+    inspection = inspect(tarball)
+    if inspection.changed:
+        raise ClientError(
+            "InputConfiguration",
+            f"{tarball.name}: changed after it was packed: {', '.join(inspection.changed)}",
         )
-    with np.load(result, allow_pickle=False) as answers:
-        total = len(chosen.rows)
-        compare(
-            model,
-            wanted,
-            [
-                Answer(Call(0, total), 0, answers["prediction"].reshape(total, -1)),
-                Answer(Call(0, total, margin=True), 0, answers["margin"].reshape(total, -1)),
-                Answer(Call(0, 1), 0, answers["prediction_of_one"].reshape(1, -1)),
-            ],
-            "tinsmith_runtime",
+    name = inspection.manifest.target.name
+    target = devices().get(name) or platforms().get(name)
+    if target is None:
+        raise ClientError(
+            "InputConfiguration", f"{tarball.name}: compiled for {name}, which is no known target"
         )
-        return {
-            "latency_microseconds": round(float(answers["latency"]) * 1e6, 3),
-            "rows_per_second": round(float(answers["rows_per_second"])),
+    evidence = from_files(read_files(tarball))
+    chosen = RowSet(evidence.rows, {"evidence": len(evidence.rows)})
+    try:
+        machine = find_machine(target)
+        with TemporaryDirectory(dir=scratch, prefix="verify-") as folder:
+            return Trial(tarball, target, machine, Path(folder), chosen, expected(evidence)).run()
+    except NoMachine as reason:
+        raise InternalError(f"verification: {reason}") from None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One artifact, on one machine, with rows and their right answers."""
+
+    tarball: Path
+    target: Target
+    machine: Machine
+    folder: Path
+    chosen: RowSet
+    wanted: Expected
+
+    def run(self) -> Verification:
+        """Every variant by the runner; then, where the target is this machine, as a customer would."""
+        calls = make_calls(len(self.chosen.rows))
+        variants = self._variants()
+        worst = self._call_variants(variants, calls)
+        speed = self._as_customer() if self._is_here() else {}
+        return Verification(
+            executed=True,
+            method=self.machine.method,
+            host=host_name(),
+            variants=variants,
+            variants_not_executed=tuple(VARIANTS)[len(variants) : len(self.target.variants)],
+            rows=self.chosen.kinds,
+            calls=len(calls),
+            margin="bit-exact",
+            prediction_ulps=worst,
+            tolerance_ulps=self.wanted.tolerance_ulps,
+            latency_microseconds=speed.get("latency_microseconds"),
+            rows_per_second=speed.get("rows_per_second"),
+        )
+
+    def _variants(self) -> tuple[str, ...]:
+        """The values of TINSMITH_ISA to try; none where the library has one variant only."""
+        here = host_variants() if self.machine.method == "native" else list(VARIANTS)[:1]
+        return tuple(here[: len(self.target.variants)])
+
+    def _call_variants(self, variants: tuple[str, ...], calls: list[Call]) -> float:
+        """The largest distance of a prediction, in units in the last place."""
+        library, plan, result = (self.folder / name for name in (self.target.library, "plan", "result"))
+        library.write_bytes(read_files(self.tarball)[self.target.library])
+        write_plan(self.chosen.rows, calls, plan)
+        runner = build_runner(self.target, self.folder)
+        worst = 0.0
+        for variant in variants or ("",):
+            settings = {"TINSMITH_NUM_THREADS": "1"} | ({"TINSMITH_ISA": variant} if variant else {})
+            run_calls(self.machine, runner, library, plan, result, settings)
+            answers = read_answers(result, calls, self._interface())
+            where = " ".join(filter(None, (self.machine.method, variant)))
+            worst = max(worst, compare(self.wanted, answers, where))
+        return worst
+
+    def _interface(self) -> Interface:
+        margin, prediction = self.wanted.margin, self.wanted.prediction
+        return Interface(self.chosen.rows.shape[1], prediction.shape[1], margin.shape[1], margin.dtype.name)
+
+    def _is_here(self) -> bool:
+        """Whether this Python process could load the library itself."""
+        return (
+            self.machine.method == "native"
+            and self.target.os == sys.platform == "linux"
+            and self.target.arch == platform.machine()
+            and sys.maxsize > 2**32
+        )
+
+    def _as_customer(self) -> dict[str, float]:
+        """Loads the tarball by tinsmith_runtime in a process of its own, compares, and measures."""
+        rows, result = self.folder / "rows.npy", self.folder / "answers.npz"
+        np.save(rows, self.chosen.rows, allow_pickle=False)
+        paths = [path for path in sys.path if path]
+        settings = {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "TMPDIR": str(self.folder),
+            "HOME": str(self.folder),
         }
+        command = [sys.executable, "-m", "tinsmith.compiler.verify.child", str(self.tarball), str(rows)]
+        done = run([*command, str(result), str(MEASURED_SECONDS)], settings)
+        if done.returncode != 0:
+            text = done.stderr.decode("utf-8", "replace").strip()
+            raise InternalError(f"verification: tinsmith_runtime: exit status {done.returncode}: {text}")
+        with np.load(result, allow_pickle=False) as answers:
+            compare(self.wanted, _customer_answers(answers, len(self.chosen.rows)), "tinsmith_runtime")
+            return {
+                "latency_microseconds": round(float(answers["latency"]) * 1e6, 3),
+                "rows_per_second": round(float(answers["rows_per_second"])),
+            }
+
+
+def _customer_answers(answers: Mapping[str, Rows], total: int) -> list[Answer]:
+    return [
+        Answer(Call(0, total), 0, answers["prediction"].reshape(total, -1)),
+        Answer(Call(0, total, margin=True), 0, answers["margin"].reshape(total, -1)),
+        Answer(Call(0, 1), 0, answers["prediction_of_one"].reshape(1, -1)),
+    ]

@@ -1,0 +1,47 @@
+"""The evidence that an artifact carries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinsmith.compiler.artifact.evidence import Evidence
+from tinsmith.compiler.ir.model import Model
+from tinsmith.compiler.verify.compare import Expected, expect
+from tinsmith.compiler.verify.rows import make_rows
+from tinsmith.errors import ClientError
+
+ROWS_OF_EACH_KIND = 600
+"""That `verify` executes. Their sum exceeds every kernel's block and the rows worth a thread of their own."""
+CARRIED_ROWS_OF_EACH_KIND = 60
+"""That travel in the artifact."""
+
+
+def collect(model: Model) -> Evidence:
+    """The rows and expected answers that travel in the artifact, with the claim that `verify` makes true.
+
+    Predictions are rounded to float32, so that they are the same wherever the reference was evaluated.
+    """
+    chosen = make_rows(model, CARRIED_ROWS_OF_EACH_KIND)
+    wanted = expect(model, chosen.rows)
+    with np.errstate(all="ignore"):
+        prediction = wanted.prediction.astype(np.float32)
+    rounded = prediction.dtype != wanted.prediction.dtype
+    claim = {
+        "method": "the library of the finished tarball was executed on these kinds of rows and compared "
+        "with a reference evaluation of the training library's arithmetic",
+        "rows": make_rows(model, ROWS_OF_EACH_KIND).kinds,
+        "evidence_rows": chosen.kinds,
+        "margin": "bit-exact",
+        "tolerance_ulps": min(wanted.tolerance_ulps, 1) if rounded else wanted.tolerance_ulps,
+        "near_one": wanted.near_one,
+    }
+    return Evidence(chosen.rows, wanted.margin, prediction, claim)
+
+
+def expected(evidence: Evidence) -> Expected:
+    """What a library must answer on `evidence.rows`. Raises ClientError when the claim is malformed."""
+    try:
+        tolerance, near_one = int(evidence.claim["tolerance_ulps"]), bool(evidence.claim["near_one"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ClientError("InputConfiguration", f"the artifact's claim is malformed: {error!r}") from None
+    return Expected(evidence.margin, evidence.prediction, tolerance, near_one)
