@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ def chunks(total: int) -> Iterator[bytes]:
         yield b" " * 65536
 
 
-@pytest.mark.parametrize("content", [b" " * (LIMIT + 1), chunks(LIMIT + 65536)], ids=["length", "chunked"])
+@pytest.mark.parametrize(
+    "content", [b" " * (LIMIT + 1), b" " * 20 * LIMIT, chunks(LIMIT + 65536)], ids=["just", "far", "chunked"]
+)
 def test_bodies_have_a_limit(service: Any, content: Any) -> None:
     reply = service.post("ListCompilationJobs", content)
     assert reply.status_code == 413
@@ -60,6 +63,22 @@ def test_bodies_have_a_limit(service: Any, content: Any) -> None:
         "__type": "RequestEntityTooLargeException",
         "message": "The request body exceeds 1048576 bytes.",
     }
+
+
+def test_a_huge_body_is_cut_off(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinsmith.api.app.MAX_DROPPED", LIMIT)
+    sent = 0
+
+    def huge() -> Iterator[bytes]:
+        nonlocal sent
+        for chunk in chunks(200 * LIMIT):
+            sent += len(chunk)
+            yield chunk
+
+    with suppress(httpx.TransportError):
+        assert service.post("ListCompilationJobs", huge()).status_code == 413
+    assert sent < 100 * LIMIT
+    assert get(service, "/healthz").status_code == 200
 
 
 def test_a_body_of_just_that_size_is_read(service: Any) -> None:

@@ -25,18 +25,23 @@ def error_of(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
+def ordinary_client(service: Any) -> Any:
+    """With boto3's own checks and retries."""
+    return boto3.client(
+        "sagemaker",
+        region_name="us-west-2",
+        endpoint_url=service.url,
+        aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key="secret",
+    )
+
+
 def names(reply: dict[str, Any]) -> list[str]:
     return [summary["CompilationJobName"] for summary in reply["CompilationJobSummaries"]]
 
 
 def test_life_cycle_with_an_ordinary_boto3_client(own_service: Any, valid: Build) -> None:
-    client = boto3.client(
-        "sagemaker",
-        region_name="us-west-2",
-        endpoint_url=own_service.url,
-        aws_access_key_id="AKIDEXAMPLE",
-        aws_secret_access_key="secret",
-    )
+    client = ordinary_client(own_service)
     arn = f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:compilation-job/Churn-1"
     created = client.create_compilation_job(**valid("Churn-1", Tags=[{"Key": "team", "Value": "edge"}]))
     assert created["CompilationJobArn"] == arn
@@ -252,6 +257,27 @@ def test_same_name_created_at_the_same_time(service: Any, client: Any, valid: Bu
     assert outcomes == ["created"] + ["in use"] * 7
     events = service.store.events(JobKey(ACCOUNT, region, "job"))
     assert [event.kind for event in events] == ["created"]
+
+
+def test_a_create_whose_reply_was_lost_runs_once(
+    own_service: Any, valid: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, tries = own_service.store, []
+    add = store.add
+
+    def stored_but_not_answered(job: Any, tags: Any) -> None:
+        tries.append(job)
+        add(job, tags)
+        raise OSError("connection lost")
+
+    monkeypatch.setattr(store, "add", stored_but_not_answered)
+    client = ordinary_client(own_service)
+    with pytest.raises(client.exceptions.ResourceInUse):
+        client.create_compilation_job(**valid())
+    assert len(tries) == 2
+    assert [event.kind for event in store.events()] == ["created"]
+    assert store.claim("worker", 30.0, own_service.clock()) is not None
+    assert store.claim("worker", 30.0, own_service.clock()) is None
 
 
 def test_unknown_job(client: Any, region: str) -> None:

@@ -4,7 +4,7 @@ import base64
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinsmith.api.errors import ApiError
@@ -18,6 +18,7 @@ CURSORS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(CURSORS)
 def test_round_trip(cursor: tuple[str | float, str]) -> None:
     assert cursor_of(next_token(cursor, QUERY), QUERY) == cursor
@@ -49,6 +50,7 @@ def test_a_token_serves_its_own_request_only(other: JobQuery) -> None:
         cursor_of(token, other)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_token_is_refused(data: st.DataObject) -> None:
     token = next_token((1713274189.17, "job-17"), QUERY)
@@ -64,6 +66,7 @@ def test_a_changed_token_is_refused(data: st.DataObject) -> None:
             cursor_of(changed, QUERY)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_refused(text: str) -> None:
     with pytest.raises(ApiError, match="Invalid NextToken"):

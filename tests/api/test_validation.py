@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinsmith.api.errors import ApiError
@@ -200,6 +200,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(OPERATIONS), st.data())
 def test_any_document_is_parsed_or_refused(operation: str, data: st.DataObject) -> None:
     shape = operations()[operation].input

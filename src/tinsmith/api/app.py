@@ -19,6 +19,8 @@ from tinsmith.jobs.query import JobQuery
 from tinsmith.jobs.store import Store
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
+MAX_DROPPED = 64 * 1024 * 1024
+"""Bytes of a body beyond the limit that are read before the connection is closed."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,21 +61,25 @@ async def _no_such_route(_request: Request, error: Exception) -> Response:
 
 
 async def _body(request: Request, limit: int) -> bytes | None:
-    """The body; None as soon as it is known to exceed `limit`."""
-    if int(request.headers.get("content-length", "0")) > limit:
-        return None
-    body = bytearray()
+    """The body; None when it exceeds `limit`.
+
+    The excess is read and dropped, up to `MAX_DROPPED`, because a connection closed under a client
+    that still sends hides the reply from it.
+    """
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
+        size += len(chunk)
+        if size <= limit:
+            body += chunk
+        elif size > limit + MAX_DROPPED:
             return None
-    return bytes(body)
+    return bytes(body) if size <= limit else None
 
 
 def _too_large(limit: int, request_id: str) -> Response:
     message = f"The request body exceeds {limit} bytes."
     response = _response(error_reply(ApiError("RequestEntityTooLargeException", message, 413)), request_id)
-    response.headers["connection"] = "close"  # the rest of the body is never read
+    response.headers["connection"] = "close"
     return response
 
 

@@ -68,7 +68,7 @@ class Protocol:
         except ApiError as error:
             return error_reply(error)
         except Exception:
-            _log.exception("request %s, %s failed", request_id, target)
+            _log.exception("request %s, %r failed", request_id, target)
             return error_reply(
                 ApiError("InternalFailure", "The request failed due to an internal error.", 500)
             )
