@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from tinsmith.compiler.backends.native import toolchain
+from tinsmith.compiler.backends.native import binary, toolchain
 from tinsmith.compiler.backends.native.program import Program, Unit
-from tinsmith.errors import ClientError
+from tinsmith.errors import ClientError, InternalError
 from tinsmith.spec.targets import Target
 
 C_FOLDER = Path(__file__).parent / "c"
@@ -38,7 +38,8 @@ class Source:
 def build(program: Program, target: Target, library: Path) -> None:
     """Compile `program` with the operating system layer and link it into `library`.
 
-    Raises ClientError for a target that no native library exists for, InternalError when a tool fails.
+    Raises ClientError for a target that no native library exists for; InternalError when a tool fails or the
+    library asks its system for more than imports.toml allows.
     """
     sources = [_source(program.directory, unit) for unit in program.units]
     sources += [Source(path, f"{path.stem}.o") for path in platform_sources(target)]
@@ -70,6 +71,13 @@ def platform_sources(target: Target) -> list[Path]:
     return [C_FOLDER / name for name in names]
 
 
+@cache
+def allowed_imports(os_name: str) -> dict[str, tuple[str, ...]]:
+    """Per library of the operating system (name "" where none is named), the symbols that may be imported."""
+    table = tomllib.loads(files(__package__).joinpath("imports.toml").read_text("utf-8"))
+    return {library: tuple(symbols) for library, symbols in table[os_name].items()}
+
+
 def _source(directory: Path, unit: Unit) -> Source:
     return Source(directory / unit.source, unit.object, unit.defines, unit.cpu)
 
@@ -86,10 +94,12 @@ def _make(
     support = [Source(path, f"{path.stem}.o") for path in _support_sources(target, kind)]
     with TemporaryDirectory(dir=output.parent, prefix=".build-") as name, ThreadPoolExecutor(_cpus()) as pool:
         scratch = Path(name)
-        imports = pool.submit(_import_stub, target, kind, scratch)
+        stubs = pool.submit(_import_libraries, target, kind, scratch)
         jobs = [pool.submit(_compile, source, target, scratch) for source in (*sources, *support)]
         objects = [job.result() for job in jobs]
-        _link(objects, target, output.absolute(), kind, exports, imports.result(), scratch)
+        _link(objects, stubs.result(), target, output.absolute(), kind, exports, scratch)
+    if kind == "library":
+        _check(output, target, exports)
 
 
 def _cpus() -> int:
@@ -119,54 +129,85 @@ def _compile(source: Source, target: Target, scratch: Path) -> str:
     return source.object
 
 
-@cache
-def allowed_imports(os_name: str) -> tuple[str, ...]:
-    """The symbols that a library for this operating system may import."""
-    table = tomllib.loads(files(__package__).joinpath("imports.toml").read_text("utf-8"))
-    return tuple(table[os_name]["symbols"])
-
-
-def _import_stub(target: Target, kind: Kind, scratch: Path) -> str | None:
-    """The file that names what the system's own library exports: Bionic's on Android, kernel32 on Windows.
-
-    Linux libraries name none: the process has its C library loaded already, whichever it is.
-    """
+def _import_libraries(target: Target, kind: Kind, scratch: Path) -> list[str]:
+    """Files that stand for the system's libraries when linking: they hold names and no code."""
+    libraries = allowed_imports(target.os).items()
     if target.os == "windows":
-        names = allowed_imports("windows")
-        if target.arch == "x86_64":
-            names = tuple(name.partition("@")[0] for name in names)
-        definition = ["LIBRARY KERNEL32.dll", "EXPORTS", *names, ""]
-        (scratch / "kernel32.def").write_text("\n".join(definition))
-        toolchain.run(toolchain.import_library_command(target, "kernel32.def", "kernel32.lib"), scratch)
-        return "kernel32.lib"
+        return [_windows_imports(target, library, symbols, scratch) for library, symbols in libraries]
     if target.os == "android" and kind == "library":
-        declarations = "".join(f"void {name}(void) {{}}\n" for name in allowed_imports("android"))
-        (scratch / "libc.c").write_text(f"#pragma GCC visibility push(default)\n{declarations}")
-        toolchain.run(toolchain.compile_command(target, scratch / "libc.c", "libc.o", None, (), ()), scratch)
-        command = ["ld.lld", "-m", toolchain.ELF_EMULATION[target.arch], "-shared", "-soname=libc.so"]
-        toolchain.run([*command, "libc.o", "-o", "libc.so"], scratch)
-        return "libc.so"
-    return None
+        return [_android_imports(target, library, symbols, scratch) for library, symbols in libraries]
+    return []
+
+
+def _windows_imports(target: Target, library: str, symbols: Sequence[str], scratch: Path) -> str:
+    definition, output = f"{library}.def", f"{library}.lib"
+    names = symbols if target.arch == "x86" else [_undecorated(symbol) for symbol in symbols]
+    (scratch / definition).write_text("\n".join([f"LIBRARY {library}", "EXPORTS", *names, ""]))
+    toolchain.run(toolchain.import_library_command(target, definition, output), scratch)
+    return output
+
+
+def _android_imports(target: Target, library: str, symbols: Sequence[str], scratch: Path) -> str:
+    source = scratch / f"{library}.c"
+    functions = "".join(f"void {symbol}(void) {{}}\n" for symbol in symbols)
+    source.write_text(f"#pragma GCC visibility push(default)\n{functions}")
+    toolchain.run(toolchain.compile_command(target, source, f"{library}.o", None, (), ()), scratch)
+    toolchain.run(toolchain.stub_command(target, f"{library}.o", library), scratch)
+    return library
+
+
+def _undecorated(symbol: str) -> str:
+    return symbol.partition("@")[0]
 
 
 def _link(
     objects: Sequence[str],
+    stubs: Sequence[str],
     target: Target,
     output: Path,
     kind: Kind,
     exports: Sequence[str],
-    imports: str | None,
     scratch: Path,
 ) -> None:
     if target.os == "windows":
-        assert imports is not None
-        names = exports if kind == "library" else None
-        command = toolchain.coff_command(target, objects, output, imports, names)
+        shown = exports if kind == "library" else None
+        command = toolchain.coff_command(target, [*objects, *stubs], output, shown)
     elif kind == "executable":
         command = toolchain.elf_executable_command(target, objects, output)
     else:
-        script = scratch / "exports.map"
-        script.write_text(f"{{ global: {' '.join(f'{name};' for name in sorted(exports))} local: *; }};\n")
-        libraries = [imports] if imports else []
-        command = toolchain.elf_library_command(target, objects, output, script.name, libraries)
+        script = f"{{ global: {' '.join(f'{name};' for name in sorted(exports))} local: *; }};\n"
+        (scratch / "exports.map").write_text(script)
+        command = toolchain.elf_library_command(target, objects, output, "exports.map", stubs)
     toolchain.run(command, scratch)
+    if weak := _weakly_needed(output, target, kind):
+        toolchain.run([*command, "--no-as-needed", *weak], scratch)
+
+
+def _weakly_needed(library: Path, target: Target, kind: Kind) -> list[str]:
+    """The system's libraries that are used, but not named, as every symbol of theirs is weak."""
+    if kind != "library" or target.os != "android":
+        return []
+    found = binary.read(library)
+    return sorted(_homes(found.imports, target) - set(found.needed))
+
+
+def _homes(symbols: Sequence[str], target: Target) -> set[str]:
+    """The named libraries that give `symbols`."""
+    libraries = allowed_imports(target.os)
+    home = {_undecorated(symbol): name for name, symbols in libraries.items() for symbol in symbols}
+    return {home[symbol] for symbol in symbols if home.get(symbol)}
+
+
+def _check(library: Path, target: Target, exports: Sequence[str]) -> None:
+    """A library that would not load everywhere must not leave here."""
+    found = binary.read(library)
+    allowed = {_undecorated(name) for names in allowed_imports(target.os).values() for name in names}
+    problems = list(found.faults)
+    if extra := sorted(set(found.imports) - allowed):
+        problems.append(f"imports {', '.join(extra)}, which imports.toml does not allow")
+    if set(found.needed) != _homes(found.imports, target):
+        problems.append(f"needs {', '.join(found.needed) or 'nothing'}, not what its imports come from")
+    if set(found.exports) != set(exports):
+        problems.append(f"shows {', '.join(found.exports) or 'nothing'}, not {', '.join(sorted(exports))}")
+    if problems:
+        raise InternalError(f"{library.name} for {target.name}: {'; '.join(problems)}")

@@ -142,7 +142,10 @@ def _processor_flags(target: Target, cpu: str) -> list[str]:
 def elf_library_command(
     target: Target, objects: Sequence[str], output: Path, version_script: str, libraries: Sequence[str]
 ) -> list[str]:
-    """The arguments that link a shared library; its soname is the file name of `output`."""
+    """The arguments that link a shared library; its soname is the file name of `output`.
+
+    With `libraries`, every symbol must come from one of them, and those that give one are named as needed.
+    """
     page = ANDROID_MAX_PAGE_SIZE if target.os == "android" else MAX_PAGE_SIZE[target.arch]
     return [
         *_elf_command(target),
@@ -152,15 +155,9 @@ def elf_library_command(
         "--no-undefined-version",
         "-Bsymbolic",
         "--hash-style=both",
-        "-z",
-        "relro",
-        "-z",
-        "now",
-        "-z",
-        f"max-page-size={page}",
-        *(["--no-undefined"] if libraries else []),
+        *("-z", "relro", "-z", "now", "-z", f"max-page-size={page}"),
         *objects,
-        *libraries,
+        *(["--no-undefined", "--as-needed", *libraries] if libraries else []),
         "-o",
         str(output),
     ]
@@ -169,6 +166,20 @@ def elf_library_command(
 def elf_executable_command(target: Target, objects: Sequence[str], output: Path) -> list[str]:
     """The arguments that link a static program that begins at `_start`."""
     return [*_elf_command(target), "-static", "-e", "_start", *objects, "-o", str(output)]
+
+
+def stub_command(target: Target, object_file: str, library: str) -> list[str]:
+    """The arguments that link the stand-in for one of the system's libraries."""
+    return [
+        "ld.lld",
+        "-m",
+        ELF_EMULATION[target.arch],
+        "-shared",
+        f"-soname={library}",
+        object_file,
+        "-o",
+        library,
+    ]
 
 
 def _elf_command(target: Target) -> list[str]:
@@ -186,7 +197,7 @@ def _elf_command(target: Target) -> list[str]:
 
 
 def coff_command(
-    target: Target, objects: Sequence[str], output: Path, imports: str, exports: Sequence[str] | None
+    target: Target, inputs: Sequence[str], output: Path, exports: Sequence[str] | None
 ) -> list[str]:
     """The arguments that link a DLL with these `exports`; None: a console program that begins at `_start`."""
     shape = (
@@ -202,9 +213,9 @@ def coff_command(
         "-opt:ref",
         "-nxcompat",
         "-dynamicbase",
+        "-WX",
         *shape,
-        *objects,
-        imports,
+        *inputs,
         f"-out:{output}",
     ]
 

@@ -50,6 +50,16 @@ void *memset(void *to, int value, size_t bytes);
     {                                                                                                        \
         return (type)ts_pack(format, ts_from_integer(false, value));                                         \
     }                                                                                                        \
+    int32_t __aeabi_##letter##2iz(type value)                                                                \
+    {                                                                                                        \
+        return (int32_t)ts_to_signed(ts_unpack(format, value), INT32_MAX);                                   \
+    }                                                                                                        \
+    uint32_t __aeabi_##letter##2uiz(type value)                                                              \
+    {                                                                                                        \
+        return (uint32_t)ts_to_unsigned(ts_unpack(format, value), UINT32_MAX);                               \
+    }
+
+#define LONG_CONVERSIONS(type, format, letter)                                                               \
     type __aeabi_l2##letter(int64_t value)                                                                   \
     {                                                                                                        \
         uint64_t bits = (uint64_t)value;                                                                     \
@@ -59,14 +69,6 @@ void *memset(void *to, int value, size_t bytes);
     {                                                                                                        \
         return (type)ts_pack(format, ts_from_integer(false, value));                                         \
     }                                                                                                        \
-    int32_t __aeabi_##letter##2iz(type value)                                                                \
-    {                                                                                                        \
-        return (int32_t)ts_to_signed(ts_unpack(format, value), INT32_MAX);                                   \
-    }                                                                                                        \
-    uint32_t __aeabi_##letter##2uiz(type value)                                                              \
-    {                                                                                                        \
-        return (uint32_t)ts_to_unsigned(ts_unpack(format, value), UINT32_MAX);                               \
-    }                                                                                                        \
     int64_t __aeabi_##letter##2lz(type value)                                                                \
     {                                                                                                        \
         return ts_to_signed(ts_unpack(format, value), INT64_MAX);                                            \
@@ -75,6 +77,11 @@ void *memset(void *to, int value, size_t bytes);
     {                                                                                                        \
         return ts_to_unsigned(ts_unpack(format, value), UINT64_MAX);                                         \
     }
+
+LONG_CONVERSIONS(uint32_t, TS_SINGLE, f)
+LONG_CONVERSIONS(uint64_t, TS_DOUBLE, d)
+
+#if defined(__SOFTFP__)
 
 ARITHMETIC(__aeabi_fadd, uint32_t, TS_SINGLE, ts_add)
 ARITHMETIC(__aeabi_fmul, uint32_t, TS_SINGLE, ts_multiply)
@@ -110,6 +117,8 @@ uint32_t __aeabi_d2f(uint64_t value)
 {
     return (uint32_t)ts_pack(TS_SINGLE, ts_unpack(TS_DOUBLE, value));
 }
+
+#endif
 
 uint32_t __aeabi_uidiv(uint32_t a, uint32_t b)
 {
