@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tinsmith
+import tinsmith_runtime
 from tinsmith.errors import InternalError
 from tinsmith.settings import SandboxOptions
 from tinsmith.worker.guard import GuardPolicy
@@ -117,6 +118,8 @@ class Sandbox:
             uid=options.uid if self.drop_user else None,
             gid=options.gid if self.drop_user else None,
             keep_search=self.keep_search,
+            namespaces=options.namespaces,
+            unix_sockets=bool(self.bubblewrap) or options.unix_sockets,
             outer=("bubblewrap",) if self.bubblewrap else (),
             parent=None if self.bubblewrap else os.getpid(),
         )
@@ -196,8 +199,8 @@ def _try(candidate: Sandbox, parent: Path) -> tuple[Sandbox | None, str]:
 
 def _readable() -> list[Path]:
     """What the compiler needs to read: the system's programs, this Python, its packages and our own."""
-    own = Path(tinsmith.__file__).parent.parent
-    python = [Path(sys.prefix), Path(sys.base_prefix), *_interpreter_links(), own]
+    own = [Path(package.__path__[0]).parent for package in (tinsmith, tinsmith_runtime)]
+    python = [Path(sys.prefix), Path(sys.base_prefix), *_interpreter_links(), *own]
     paths: list[Path] = []
     for path in (*map(Path, SYSTEM_FOLDERS), *map(Path, SYSTEM_FILES), *python):
         if path.exists() and not any(path.is_relative_to(kept) for kept in paths):
