@@ -12,16 +12,32 @@ from typing import Any
 
 import numpy as np
 
+from tinsmith.compiler.backends.native.conditions import add_columns, find_conditions
+from tinsmith.compiler.backends.native.levels import levels
 from tinsmith.compiler.backends.native.lower import lower
+from tinsmith.compiler.backends.native.plan_bitslice import add_bitslice, fits, plan_bitslice
 from tinsmith.compiler.backends.native.plan_walk import add_walk, plan_walk
 from tinsmith.compiler.backends.native.program import Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir.model import Forest, Linear, Model, Transform
 from tinsmith.spec.targets import Target
 
-HEADERS = ("tinsmith.h", "platform.h", "body.h", "forest.h", "forest_walk.h", "kernels.h")
+HEADERS = (
+    "tinsmith.h",
+    "platform.h",
+    "environment.h",
+    "body.h",
+    "forest.h",
+    "forest_walk.h",
+    "bitslice.h",
+    "bitslice_portable.h",
+    "bitslice_avx512.h",
+    "bitslice_leaves_avx512.h",
+    "bitslice_leaves_vbmi.h",
+    "kernels.h",
+)
 COMMON_SOURCES = ("model.c", "entry.c", "treelite_abi.c")
-FOREST_SOURCES = ("forest.c", "forest_walk.c", "transform.c")
+FOREST_SOURCES = ("forest.c", "forest_walk.c", "forest_bitslice.c", "transform.c")
 LINEAR_SOURCES = ("linear.c", "transform.c")
 
 EXPORTS = (
@@ -88,6 +104,15 @@ def _add_forest(forest: Forest, tables: Tables) -> dict[str, Any]:
     if not walk.inline:
         tables.add("LEAVES", forest.leaf_values, "accumulator type per leaf, per value")
     add_walk(walk, tables)
+    found = levels(graph, np.arange(len(graph.roots)))
+    bitslice = fits(found, len(graph.roots))
+    tables.define("HAS_BITSLICE", int(bitslice), "1: tables of the bitslice kernel are here.")
+    tables.define("HAS_LEAF_BYTES", 1, "1: leaf values are here as separate bytes.")
+    if bitslice:
+        conditions = find_conditions(graph, np.concatenate([level.node[level.splits] for level in found]))
+        add_columns(conditions, tables)
+        plan = plan_bitslice(graph, found, conditions)
+        add_bitslice(plan, conditions, forest, tables, True, True)
     return {
         "body": "forest",
         "trees": len(forest.roots),

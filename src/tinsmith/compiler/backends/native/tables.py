@@ -47,6 +47,11 @@ class Tables:
         return "".join(f"/* {note} */\n#define {name} {text}\n" for name, text, note in self._constants)
 
 
+def bit_set(numbers: NDArray[Any]) -> int:
+    """The set of small numbers as bits of an integer."""
+    return sum(1 << int(number) for number in np.unique(numbers))
+
+
 def _literal(value: int | float) -> str:
     if isinstance(value, float):
         if np.isnan(value):

@@ -11,7 +11,12 @@ struct kernel {
 };
 
 static const struct kernel kernels[] = {
+#if TS_HAS_BITSLICE
+    {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), 32, 32},
+    {TS_BITSLICE, TS_NAME(ts_bitslice), TS_NAME(ts_bitslice_workspace), SIZE_MAX, 512},
+#else
     {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), SIZE_MAX, SIZE_MAX},
+#endif
 };
 
 #define KERNELS (sizeof kernels / sizeof kernels[0])
