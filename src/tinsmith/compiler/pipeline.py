@@ -1,0 +1,125 @@
+"""The whole compiler on one screen: read, check, emit, build, package, verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from tinsmith.compiler import frontends
+from tinsmith.compiler.artifact.package import package
+from tinsmith.compiler.backends.native.build import build
+from tinsmith.compiler.backends.native.emit import emit
+from tinsmith.compiler.ir.check import check
+from tinsmith.compiler.ir.model import Model
+from tinsmith.compiler.verify.evidence import collect
+from tinsmith.compiler.verify.verify import verify
+from tinsmith.errors import InternalError, TinsmithError, failure_reason
+from tinsmith.spec.options import Resolved, resolve
+from tinsmith.spec.request import CompileRequest, Report, WorkDirectory
+
+
+class Stages:
+    """Seconds per stage; each stage is a line of the log."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Times the block."""
+        log(name)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 4)
+
+
+def run(work: WorkDirectory) -> int:
+    """Compiles what `work` asks for, leaves the tarball and the report there, returns the exit code."""
+    stages = Stages()
+    try:
+        report = compile_model(CompileRequest.from_json(work.request.read_text()), work, stages)
+    except TinsmithError as error:
+        report = _failed(error, stages)
+    except Exception as error:
+        log(traceback.format_exc())
+        fault = InternalError(f"unexpected fault while compiling: {type(error).__name__}: {error}")
+        report = _failed(fault, stages)
+    work.report.write_text(report.to_json())
+    return report.exit_code
+
+
+def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) -> Report:
+    """The story. Raises ClientError or InternalError."""
+    work.output.mkdir(exist_ok=True)
+    sources = work.scratch / "program"
+    sources.mkdir(parents=True)
+    with stages("read"):
+        resolved = resolve(request)
+        model = frontends.load(request.framework)(work.input, request)
+        check(model)
+    target, library = resolved.target, work.scratch / resolved.target.library
+    with stages("emit"):
+        program = emit(model, target, sources)
+    with stages("build"):
+        build(program, target, library)
+    with stages("package"):
+        packed = package(
+            request, model, target, library, collect(model), work.output, work.input, program.facts
+        )
+    with stages("verify"):
+        verification = verify(packed.path, model, target, work.scratch, request.allow_unverified)
+    warnings = (*resolved.warnings, *model.warnings, *packed.warnings)
+    for warning in warnings:
+        log(f"warning: {warning}")
+    log(f"done: {packed.path.name} {packed.digest}")
+    return Report(
+        status="COMPLETED",
+        artifact=packed.path.name,
+        digest=packed.digest,
+        derived_data_input_config=_derived_config(request, model),
+        coverage=_coverage(model, resolved, program.facts),
+        verification=asdict(verification),
+        timings=stages.seconds,
+        warnings=warnings,
+    )
+
+
+def log(line: str) -> None:
+    """One line of the job's log."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _failed(error: TinsmithError, stages: Stages) -> Report:
+    log(f"{error.family}: {error}")
+    return Report(
+        status="FAILED",
+        failure_reason=failure_reason(error),
+        exit_code=error.exit_code,
+        timings=stages.seconds,
+    )
+
+
+def _derived_config(request: CompileRequest, model: Model) -> str | None:
+    """The DataInputConfig that the customer left out, with one row."""
+    if request.data_input_config is not None:
+        return None
+    return json.dumps({model.input.name: [1, *model.input.shape[1:]]})
+
+
+def _coverage(model: Model, resolved: Resolved, facts: dict[str, Any]) -> dict[str, Any]:
+    """What was compiled, for which processors, by which kernels: all of the model, there is no fallback."""
+    return {
+        "model": f"{model.kind}, saved by {model.producer}",
+        "compiled": 1.0,
+        "target": resolved.target.name,
+        "processors": list(resolved.target.processors),
+        "kernels": facts,
+    }
