@@ -52,7 +52,7 @@ def read(directory: Path, request: CompileRequest) -> Model:
 
 
 def _linear(saved: Saved, base: NDArray[np.float32]) -> Linear:
-    """gblinear starts every output from the first base score, whatever the others are: gblinear.cc, `Pred`."""
+    """gblinear.cc starts every output from the first base score, whatever the others are."""
     assert not isinstance(saved.body, Trees)
     return Linear(weights=saved.body[:-1], base=saved.body[-1] + base[0])
 

@@ -107,9 +107,11 @@ def _margin(score: np.float32, link: Link, saved: Saved) -> np.float32:
 
 
 def _logf(value: np.float32, saved: Saved) -> np.float32:
-    if not 0 < value < math.inf:
+    if not value >= 0:
         found = f"{saved.place}: base_score {saved.base_score.tolist()}"
         raise ClientError("InputConfiguration", f"{found} is outside the domain of {saved.objective}.")
+    if value in (0, np.inf):
+        return np.float32(-np.inf if value == 0 else np.inf)
     return np.float32(_LOGF(float(value)))
 
 
