@@ -8,7 +8,7 @@
 #include "forest.h"
 
 #if defined(_WIN32)
-#define TS_EXPORT __declspec(dllexport)
+#define TS_EXPORT /* the linker is told the names */
 #else
 #define TS_EXPORT __attribute__((visibility("default")))
 #endif
