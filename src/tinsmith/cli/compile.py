@@ -44,6 +44,9 @@ def compile_model(
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Accept a target that nothing here can execute.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the log while it is written.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compile MODEL for one target and write <model>-<target>.tar.gz, the bytes that a job would write."""
@@ -57,26 +60,43 @@ def compile_model(
         compiler_options=compiler_options,
         allow_unverified=allow_unverified,
     )
-    report = run(model, request, output)
+    log = Log(verbose)
+    report = run(model, request, output, log)
     if json:
         print_json(asdict(report))
+    elif report.status == "COMPLETED":
+        _print_success(report, output)
     else:
-        _print_report(report, output)
+        _print_failure(report, log)
     raise typer.Exit(report.exit_code)
 
 
-def run(model: Path, request: CompileRequest, output: Path) -> Report:
+class Log:
+    """What the compiler says; shown at once where that is wanted."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown = shown
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """One line."""
+        self.lines.append(line)
+        if self.shown:
+            say(line)
+
+
+def run(model: Path, request: CompileRequest, output: Path, log: Log) -> Report:
     """The compilation from end to end; whatever goes wrong is in the report."""
     try:
         with tempfile.TemporaryDirectory(prefix="tinsmith-") as temporary:
             # The sandbox's user passes through to the one folder that is its own.
             os.chmod(temporary, 0o711)
-            return _compile(model, request, output, Path(temporary))
+            return _compile(model, request, output, Path(temporary), log)
     except TinsmithError as error:
         return Report("FAILED", failure_reason=failure_reason(error), exit_code=error.exit_code)
 
 
-def _compile(model: Path, request: CompileRequest, output: Path, temporary: Path) -> Report:
+def _compile(model: Path, request: CompileRequest, output: Path, temporary: Path, log: Log) -> Report:
     from tinsmith.settings import SandboxOptions
     from tinsmith.worker import artifact
     from tinsmith.worker.sandbox import prepare
@@ -86,7 +106,7 @@ def _compile(model: Path, request: CompileRequest, output: Path, temporary: Path
         folder.mkdir()
     _provide(model, work.input)
     work.request.write_text(request.to_json())
-    code = _run_sandboxed(prepare(SandboxOptions(), temporary), work)
+    code = _run_sandboxed(prepare(SandboxOptions(), temporary), work, log)
     report = artifact.read_report(work, code)
     if report.status == "COMPLETED":
         partial = temporary / request.artifact_name
@@ -96,7 +116,7 @@ def _compile(model: Path, request: CompileRequest, output: Path, temporary: Path
     return report
 
 
-def _run_sandboxed(sandbox: Sandbox, work: WorkDirectory) -> int:
+def _run_sandboxed(sandbox: Sandbox, work: WorkDirectory, log: Log) -> int:
     import subprocess
     import sys
 
@@ -107,10 +127,8 @@ def _run_sandboxed(sandbox: Sandbox, work: WorkDirectory) -> int:
     process = sandbox.start(command, work.path, environment(work), stdout=subprocess.PIPE)
     assert process.stdout
     assert process.stderr
-    readers = [
-        threading.Thread(target=_copy, args=(stream,), daemon=True)
-        for stream in (process.stdout, process.stderr)
-    ]
+    streams = (process.stdout, process.stderr)
+    readers = [threading.Thread(target=_copy, args=(stream, log), daemon=True) for stream in streams]
     for reader in readers:
         reader.start()
     try:
@@ -124,10 +142,10 @@ def _run_sandboxed(sandbox: Sandbox, work: WorkDirectory) -> int:
     return code
 
 
-def _copy(stream: IO[bytes]) -> None:
+def _copy(stream: IO[bytes], log: Log) -> None:
     with stream:
         for line in stream:
-            say(line.decode(errors="replace").rstrip())
+            log.write(line.decode(errors="replace").rstrip())
 
 
 def _provide(model: Path, destination: Path) -> None:
@@ -193,15 +211,13 @@ def _model_name(model: Path) -> str:
     return model.resolve().stem or "model"
 
 
-def _print_report(report: Report, output: Path) -> None:
+def _print_success(report: Report, output: Path) -> None:
+    assert report.artifact
     for warning in report.warnings:
         say(f"warning: {warning}")
-    if report.artifact is None:
-        say(report.failure_reason or "failed without a reason")
-        return
-    verification = report.verification or {}
-    typer.echo(f"{output / report.artifact}")
+    typer.echo(output / report.artifact)
     say(f"digest    {report.digest}")
+    verification = report.verification or {}
     if verification.get("executed"):
         rows = sum((verification.get("rows") or {}).values())
         say(f"verified  {verification.get('method')}: {rows} rows, margin {verification.get('margin')}")
@@ -209,3 +225,16 @@ def _print_report(report: Report, output: Path) -> None:
         say(f"verified  no: {verification.get('reason', 'not executed')}")
     if report.timings:
         say("seconds   " + "  ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.timings.items()))
+
+
+def _print_failure(report: Report, log: Log) -> None:
+    """The reason in full: what the service's 1024 characters cut off is in the log."""
+    reason = report.failure_reason or "failed without a reason"
+    if log.shown and reason in log.lines:
+        return
+    if report.exit_code == 1:
+        for line in log.lines if not log.shown else ():
+            say(line)
+    in_full = [line for line in log.lines if line.startswith(reason[:100]) and len(line) >= len(reason)]
+    if report.exit_code != 1 or not in_full:
+        say(in_full[-1] if in_full else reason)
