@@ -41,8 +41,13 @@ class SandboxOptions:
     gid: int = 65534
     bubblewrap: bool = True
     """Use bubblewrap where a probe shows that it works."""
+    namespaces: bool = True
+    """Without bubblewrap: own process table and no network device, where the kernel allows it."""
+    unix_sockets: bool = False
+    """Without bubblewrap: AF_UNIX sockets. wine needs them; a model could then reach the named sockets
+    of local services. Under bubblewrap there are none to reach, and they are always allowed."""
     require: tuple[str, ...] = ()
-    """Layers (names such as bubblewrap, uid, landlock, seccomp) without which no job may run."""
+    """Layers (among bubblewrap, namespaces, uid, landlock, seccomp) without which no job may run."""
     max_memory: int = 8 * GIB
     """Address space of one process."""
     max_file: int = 4 * GIB

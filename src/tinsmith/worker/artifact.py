@@ -75,6 +75,7 @@ def _is_text(value: object, limit: int, optional: bool = False) -> bool:
 @contextmanager
 def _open(folder: Path, *names: str) -> Iterator[BinaryIO]:
     """The regular file at `names` below `folder`, opened name by name without following links."""
+    refusal = InternalError(f"{'/'.join(names)} in the work directory is not a plain file.")
     parent = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
         for name in names[:-1]:
@@ -83,16 +84,17 @@ def _open(folder: Path, *names: str) -> Iterator[BinaryIO]:
             parent = inner
         # O_NONBLOCK: opening a pipe would wait for a writer for ever.
         opened = os.open(names[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise InternalError(f"{'/'.join(names)} in the work directory is not a plain file.") from None
+    except FileNotFoundError:
+        raise
+    except OSError:
+        raise refusal from None
     finally:
         os.close(parent)
+    status = os.fstat(opened)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(opened)
+        raise refusal
     with open(opened, "rb") as file:
-        status = os.fstat(opened)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise InternalError(f"{'/'.join(names)} in the work directory is not a plain file.")
         yield file
 
 

@@ -2,10 +2,10 @@
 
     python -I -m tinsmith.worker.guard POLICY COMMAND ARGUMENT...
 
-POLICY is a `GuardPolicy` as JSON. Everything here needs no privileges, except the change of user,
-which needs root and happens first. One line on stderr, `sandbox: <layer> <layer> ...`, names what is
-in force. Whatever cannot be put in force although the kernel has it ends the guard with exit code
-125 and a line `guard: ...`: the command never runs less confined than the line says.
+POLICY is a `GuardPolicy` as JSON. Only the change of user needs root. One line on stderr,
+`sandbox: <layer> <layer> ...`, names what is in force: what this kernel or this machine's rules do not
+offer is missing there. Whatever is offered and then refused ends the guard with exit code 125 and a
+line `guard: ...`: the command never runs less confined than the line says.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import struct
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from tinsmith.worker import landlock, seccomp
 
@@ -27,6 +28,7 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_READ_SEARCH = 2
 CAPABILITY_VERSION_3 = 0x20080522
+CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 1 << 27, 1 << 28, 1 << 29, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class GuardPolicy:
     uid: int | None = None
     """Drop to this user and `gid` and lose all capabilities; needs root."""
     gid: int | None = None
+    namespaces: bool = True
+    """Take an own process table and an empty network where that is allowed; needs `parent`."""
+    unix_sockets: bool = False
+    """Allow AF_UNIX sockets; files they are bound to are not confined by Landlock."""
     keep_search: bool = False
     """Keep the one capability to pass folders closed to `uid`; Landlock still decides what opens."""
     outer: tuple[str, ...] = ()
@@ -82,19 +88,63 @@ def confine(policy: GuardPolicy) -> list[str]:
     for name, value in policy.limits.items():
         _limit(name, value)
     layers.append("rlimits")
+    if policy.parent is not None:
+        _die_with(policy.parent)
+        if policy.namespaces and _enter_namespaces():
+            layers.append("namespaces")
     if policy.uid is not None and policy.gid is not None:
         _drop_user(policy.uid, policy.gid, policy.keep_search)
         layers.append(f"uid:{policy.uid}" + ("+search" if policy.keep_search else ""))
+        if "namespaces" not in layers and policy.parent is not None:
+            _die_with(policy.parent)  # once more: a change of user clears the request
     os.chdir(policy.folder)  # after the change of user: without capabilities root may not enter it
-    if policy.parent is not None:
-        _die_with(policy.parent)
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     layers.append("no_new_privs")
     if version := landlock.restrict(policy.read_only, policy.read_write):
         layers.append(f"landlock:{version}")
-    if seccomp.install():
+    if seccomp.install(policy.unix_sockets):
         layers.append("seccomp")
     return layers
+
+
+def _enter_namespaces() -> bool:
+    """Goes on in a child without network whose whole family dies with it; False where that is not allowed.
+
+    this process          waits; its parent sees its exit code
+    └─ first in the new process table: waits; the kernel kills the others when it ends
+       └─ returns True
+    """
+    user, group, root = os.geteuid(), os.getegid(), os.geteuid() == 0
+    if _LIBC.unshare(CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | (0 if root else CLONE_NEWUSER)):
+        return False
+    if not root:
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{user} {user} 1"),
+            ("gid_map", f"{group} {group} 1"),
+        ):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    reader, writer = os.pipe()
+    if child := os.fork():
+        _mirror(child)
+    os.close(writer)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if select.select([reader], [], [], 0)[0]:  # end of file: the process above is dead already
+        os._exit(REFUSED)
+    if child := os.fork():
+        _mirror(child)
+    os.close(reader)
+    return True
+
+
+def _mirror(child: int) -> NoReturn:
+    """Waits for `child`, reaping whoever else ends, and exits as it did."""
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
 
 
 def _limit(name: str, value: int) -> None:
@@ -124,7 +174,6 @@ def _set_capabilities(mask: int) -> None:
 
 
 def _die_with(parent: int) -> None:
-    """After the change of user, which clears the request."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)

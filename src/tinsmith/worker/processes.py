@@ -70,14 +70,6 @@ def kill_descendants() -> None:
             return
 
 
-def kill_session(leader: int) -> None:
-    """Kills every process of the session that `leader` began."""
-    for pid in _all_pids():
-        stat = _stat(pid)
-        if stat is not None and stat.session == leader:
-            kill(pid, signal.SIGKILL)
-
-
 def kill(pid: int, number: int) -> None:
     """Signals the process `pid`, or nobody when it is gone."""
     try:
@@ -113,7 +105,6 @@ def _all_pids() -> Iterator[int]:
 class _Stat:
     state: str
     parent: int
-    session: int
     started: int
 
 
@@ -123,4 +114,4 @@ def _stat(pid: int) -> _Stat | None:
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()  # the name before may hold spaces and parentheses
-    return _Stat(fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
+    return _Stat(fields[0], int(fields[1]), int(fields[19]))

@@ -1,9 +1,9 @@
 """The system-call filter, as a BPF program of ours: no library, no files, nothing to look up at run time.
 
-Everything is allowed except what a compiler never needs and an exploit wants: sockets other than
-AF_UNIX, debugging other processes, namespaces and mounts, kernel keys, modules, clocks, io_uring.
-Refused calls answer EPERM or EACCES; `clone3`, whose flags a filter cannot see, answers ENOSYS, and
-libc then uses `clone`. On x86_64 a second table covers 32-bit programs; x32 calls do not exist.
+Everything is allowed except what a compiler never needs and an exploit wants: sockets, debugging
+other processes, namespaces and mounts, kernel keys, modules, clocks, io_uring. Refused calls answer EPERM
+or EACCES; `clone3`, whose flags a filter cannot see, answers ENOSYS, and libc then uses `clone`. On
+x86_64 a second table covers 32-bit programs; x32 calls do not exist.
 """
 
 from __future__ import annotations
@@ -103,14 +103,17 @@ Instruction = tuple[int, int, int, int]
 """code, instructions to skip when true, when false, operand."""
 
 
-def install() -> bool:
+def install(unix_sockets: bool) -> bool:
     """Filters this process and its children for good. False on a machine that has no table.
 
-    Needs no_new_privs. Raises OSError when the kernel refuses.
+    Without `unix_sockets` there are no sockets at all, only AF_UNIX pairs. Needs no_new_privs.
+    Raises OSError when the kernel refuses.
     """
     if platform.machine() not in ARCHITECTURES:
         return False
-    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program(platform.machine()))
+    code = b"".join(
+        struct.pack("=HBBI", *instruction) for instruction in program(platform.machine(), unix_sockets)
+    )
     buffer = ctypes.create_string_buffer(code)
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -119,31 +122,31 @@ def install() -> bool:
     return True
 
 
-def program(machine: str) -> list[Instruction]:
+def program(machine: str, unix_sockets: bool) -> list[Instruction]:
     """The filter for `machine`, a key of ARCHITECTURES. A program of an unknown architecture is killed."""
     code: list[Instruction] = [(LOAD, 0, 0, ARCHITECTURE)]
     for column, architecture in ARCHITECTURES[machine]:
-        body = list(_body(column))
+        body = list(_body(column, unix_sockets))
         code += [(JUMP_EQUAL, 1, 0, architecture), (JUMP, 0, 0, len(body)), *body]
     return [*code, _return(KILL_PROCESS)]
 
 
-def _body(column: int) -> Iterable[Instruction]:
+def _body(column: int, unix_sockets: bool) -> Iterable[Instruction]:
     yield (LOAD, 0, 0, NUMBER)
     if column == 0:
         yield from ((JUMP_AT_LEAST, 0, 1, X32_BIT), _return(ERRNO | ENOSYS))
     for name, numbers in SYSCALLS.items():
         if (number := numbers[column]) is not None:
-            verdict = _conditional(name) if name in CONDITIONAL else [_return(ERRNO | EPERM)]
+            verdict = _conditional(name, unix_sockets) if name in CONDITIONAL else [_return(ERRNO | EPERM)]
             yield (JUMP_EQUAL, 0, len(verdict), number)
             yield from verdict
     yield _return(ALLOW)
 
 
-def _conditional(name: str) -> list[Instruction]:
+def _conditional(name: str, unix_sockets: bool) -> list[Instruction]:
     if name == "clone3":
         return [_return(ERRNO | ENOSYS)]
-    if name == "socketcall":
+    if name == "socketcall" or (name == "socket" and not unix_sockets):
         return [_return(ERRNO | EACCES)]
     if name == "clone":
         return [
