@@ -16,7 +16,7 @@ from tinsmith.compiler.artifact.dlr import build_dlr, header
 from tinsmith.compiler.artifact.evidence import Evidence, to_files
 from tinsmith.compiler.backends.native import toolchain
 from tinsmith.compiler.backends.native.build import C_FOLDER
-from tinsmith.compiler.ir.model import Linear, Model, TensorSpec
+from tinsmith.compiler.ir.model import Linear, Model
 from tinsmith.spec.request import CompileRequest
 from tinsmith.spec.targets import Target
 from tinsmith_runtime.manifest import FILE_NAME, Manifest, Tensor
@@ -73,20 +73,18 @@ def package(
 
 
 def compiled_meta(model: Model, target: Target) -> str:
-    """compiled.meta, the JSON that DLR reads: device type; names, dtypes and shapes of input and output."""
+    """compiled.meta, the JSON that DLR reads: device type, and what its input and output look like in DLR."""
+    columns = model.output.shape[1] if len(model.output.shape) > 1 else 1
+    features = model.input.shape[-1]
     record = {
         "Requirements": {"TargetDevice": target.name.upper(), "TargetDeviceType": "cpu"},
         "Compilation": {"Compiler": _compiler()},
         "Model": {
-            "Inputs": [_meta_tensor(model.input)],
-            "Outputs": [_meta_tensor(model.output)],
+            "Inputs": [{"name": model.input.name, "dtype": "float32", "shape": [-1, features]}],
+            "Outputs": [{"name": model.output.name, "dtype": "float32", "shape": [-1, columns]}],
         },
     }
     return json.dumps(record, indent=1) + "\n"
-
-
-def _meta_tensor(tensor: TensorSpec) -> dict[str, Any]:
-    return {"name": tensor.name, "dtype": tensor.dtype, "shape": list(tensor.shape)}
 
 
 def _manifest(

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tinsmith_runtime import ArtifactError, Manifest
+from tinsmith_runtime.artifact import read_manifest, unpack_library
+
+
+def test_reads_manifest_of_tarball_and_folder(
+    make_artifact: Callable[..., Path], folder: Path, manifest: Manifest
+) -> None:
+    assert read_manifest(make_artifact()) == manifest
+    assert read_manifest(folder) == manifest
+
+
+def test_reads_archives_that_were_packed_by_hand(
+    make_artifact: Callable[..., Path], manifest: Manifest, tmp_path: Path, library: bytes
+) -> None:
+    path = make_artifact(prefix="./")
+    assert read_manifest(path) == manifest
+    assert unpack_library(path, tmp_path).read_bytes() == library
+
+
+def test_library_cannot_leave_the_folder(
+    make_artifact: Callable[..., Path], manifest: Manifest, tmp_path: Path
+) -> None:
+    text = manifest.to_json().replace('"compiled.so"', '"../../escaped.so"')
+    path = make_artifact(files={"manifest": text.encode(), "../../escaped.so": b"x"})
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert unpack_library(path, inner) == inner / "compiled.so"
+    assert not (tmp_path / "escaped.so").exists()
+
+
+def test_names_the_missing_library(
+    make_artifact: Callable[..., Path], manifest: Manifest, tmp_path: Path
+) -> None:
+    path = make_artifact(files={"manifest": manifest.to_json().encode()})
+    with pytest.raises(ArtifactError, match=r"no file named 'compiled\.so' inside"):
+        unpack_library(path, tmp_path)
+
+
+def test_names_the_missing_manifest(make_artifact: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="inside; not a compiled artifact"):
+        read_manifest(make_artifact(files={"model.bin": b""}))
+    with pytest.raises(ArtifactError, match="no file named 'manifest'; not a compiled artifact"):
+        read_manifest(tmp_path)
+
+
+def test_names_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no such file or folder"):
+        read_manifest(tmp_path / "nothing.tar.gz")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00 no deflate", b"\x1f\x8b"])
+def test_refuses_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"model\.tar\.gz"):
+        read_manifest(path)
+
+
+def test_refuses_archives_cut_anywhere(make_artifact: Callable[..., Path], tmp_path: Path) -> None:
+    path = make_artifact()
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 8, 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ArtifactError):
+            unpack_library(path, tmp_path)
+
+
+def test_refuses_damaged_archives_or_reads_them(make_artifact: Callable[..., Path], tmp_path: Path) -> None:
+    path = make_artifact()
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 53):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            unpack_library(path, tmp_path)
+        except ArtifactError:
+            refused += 1
+    assert refused > 0

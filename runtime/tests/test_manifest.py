@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinsmith_runtime import ArtifactError, Manifest, Tensor
+
+TENSORS = st.builds(Tensor, st.text(), st.sampled_from(["float32", "float64"]), st.tuples(st.integers(-1, 9)))
+
+
+@given(
+    name=st.text(),
+    inputs=st.tuples(TENSORS),
+    labels=st.lists(st.text()).map(tuple),
+    kernels=st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.integers())),
+)
+def test_json_and_back(
+    manifest: Manifest, name: str, inputs: tuple[Tensor], labels: tuple[str, ...], kernels: dict[str, object]
+) -> None:
+    changed = replace(manifest, name=name, inputs=inputs, class_labels=labels, kernels=kernels)
+    assert Manifest.from_json(changed.to_json()) == changed
+
+
+def test_equal_manifests_have_equal_text(manifest: Manifest) -> None:
+    one = replace(manifest, kernels={"a": 1, "b": 2})
+    other = replace(manifest, kernels={"b": 2, "a": 1})
+    assert one.to_json() == other.to_json()
+
+
+def test_ignores_fields_of_later_versions(manifest: Manifest) -> None:
+    record = json.loads(manifest.to_json()) | {"colour": "blue"}
+    assert Manifest.from_json(json.dumps(record)) == manifest
+
+
+def test_names_every_missing_field(manifest: Manifest) -> None:
+    record = json.loads(manifest.to_json())
+    del record["inputs"], record["library"]
+    with pytest.raises(ArtifactError, match="missing inputs, library"):
+        Manifest.from_json(json.dumps(record))
+
+
+def test_refuses_a_newer_schema(manifest: Manifest) -> None:
+    record = json.loads(manifest.to_json()) | {"schema": 2}
+    with pytest.raises(ArtifactError, match="schema 2 is newer than 1: upgrade"):
+        Manifest.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"schema": "1"}', "null"])
+def test_refuses_what_is_no_manifest(text: str) -> None:
+    with pytest.raises(ArtifactError, match="^manifest: "):
+        Manifest.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("inputs", 3),
+        ("inputs", [None]),
+        ("margin", {}),
+        ("target", "x"),
+        ("class_labels", 3),
+        ("outputs", [{"name": 1}]),
+    ],
+)
+def test_refuses_malformed_fields(manifest: Manifest, field: str, value: object) -> None:
+    record = json.loads(manifest.to_json()) | {field: value}
+    with pytest.raises(ArtifactError, match="malformed"):
+        Manifest.from_json(json.dumps(record))
