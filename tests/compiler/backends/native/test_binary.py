@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinsmith.compiler.backends.native import binary
+from tinsmith.compiler.backends.native import binary, toolchain
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.errors import InternalError
 from tinsmith.spec.targets import devices, platforms
@@ -21,8 +21,6 @@ int *f(void *p) { free(p); return table; }
 
 def linked(tmp_path: Path, *flags: str, target: str = "ml_c5") -> binary.Binary:
     """A library made with unusual linker flags, which `build` would never pass."""
-    from tinsmith.compiler.backends.native import toolchain
-
     (tmp_path / "f.c").write_text(CODE)
     row = devices()[target]
     toolchain.run(toolchain.compile_command(row, tmp_path / "f.c", "f.o", None, (), ()), tmp_path)
@@ -48,7 +46,8 @@ def test_versions_and_needed_are_seen(tmp_path: Path) -> None:
 def test_windows(name: str, tmp_path: Path) -> None:
     source = tmp_path / "f.c"
     source.write_text(
-        "__declspec(dllimport) void *__stdcall GetProcessHeap(void);\nvoid *f(void) { return GetProcessHeap(); }\n"
+        "__declspec(dllimport) void *__stdcall GetProcessHeap(void);\n"
+        "void *f(void) { return GetProcessHeap(); }\n"
     )
     compile_and_link([source], devices()[name], tmp_path / "f.dll", exports=("f",))
     assert binary.read(tmp_path / "f.dll") == binary.Binary(
@@ -68,14 +67,9 @@ def test_agrees_with_nm(tmp_path: Path) -> None:
         assert sorted(line.split()[-1] for line in lines) == sorted(found.imports + found.exports)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"#!/bin/sh", b"\x7fELF", b"\x7fELF\x02" + bytes(60), b"MZ" + bytes(62)]
-)
+@pytest.mark.parametrize("data", [b"", b"#!/bin/sh", b"\x7fELF", b"MZ" + bytes(62)])
 def test_other_files(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(data)
-    if data == b"\x7fELF\x02" + bytes(60):
-        assert binary.read(path).exports == ()
-        return
     with pytest.raises(InternalError):
         binary.read(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import struct
@@ -121,8 +122,6 @@ def test_variants_are_compiled_for_their_processor(tmp_path: Path) -> None:
     names = tuple(f"level_{index}" for index in range(len(units)))
     library = tmp_path / target.library
     build.build(Program(tmp_path, units, names, {}), target, library)
-    import ctypes
-
     loaded = ctypes.CDLL(str(library))
     assert [loaded[name]() for name in names] == [0, 1, 2, 3]
 
