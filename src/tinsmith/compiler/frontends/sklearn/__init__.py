@@ -9,6 +9,7 @@ before 1.3, which refused NaN, send it right.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tinsmith.compiler.formats.pickle import load
@@ -19,7 +20,7 @@ from tinsmith.compiler.frontends.sklearn import (
     hist_gradient_boosting,
     isolation_forest,
 )
-from tinsmith.compiler.frontends.sklearn.estimator import Estimator
+from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed
 from tinsmith.compiler.frontends.sklearn.locate import find_model
 from tinsmith.compiler.frontends.sklearn.unsupported import is_supported, refuse
 from tinsmith.compiler.frontends.sklearn.wrappers import unwrap
@@ -43,6 +44,9 @@ READERS: Mapping[str, Callable[[Estimator], Model]] = {
 }
 """One entry per class; the class name is unique within scikit-learn, its module moved between versions."""
 
+# What a file whose fields contradict each other provokes in code that takes it at its word.
+_CONTRADICTIONS = (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError)
+
 
 def read(directory: Path, request: CompileRequest) -> Model:
     """The model in the one pickle or joblib file under `directory`.
@@ -59,4 +63,8 @@ def read(directory: Path, request: CompileRequest) -> Model:
     if not is_supported(inner, READERS):
         raise refuse(value, place, READERS)
     estimator = Estimator.of(inner, inner_place, value.fields.get("_sklearn_version"))
-    return READERS[estimator.kind](estimator)
+    try:
+        return replace(READERS[estimator.kind](estimator), files=(path.relative_to(directory).as_posix(),))
+    except _CONTRADICTIONS as error:
+        text = f"its fields are not those of a trained {estimator.kind}: {type(error).__name__}: {error}"
+        raise malformed(inner_place, text) from error

@@ -12,7 +12,7 @@ columns to the front.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,25 +37,34 @@ def read_category_splits(
     place = f"{estimator.place}._predictors"
     here = np.flatnonzero(column(nodes, "is_categorical", place).astype(bool) & ~trees.is_leaf)
     columns, encodings = _encodings(estimator)
+    used = set(trees.feature[here].tolist())
+    encodings = {feature: pair for feature, pair in encodings.items() if feature in used}
     codes: tuple[NDArray[np.int32], ...] = ()
     if here.size:
         goes_left = _left_sets(predictors, nodes, trees, here, place)
         known = _known_codes(estimator)[trees.feature[here]]
         missing_left = trees.missing_left[here]
-        sets = np.where(missing_left[:, None], known & ~goes_left, known & goes_left)
-        for feature, (_, kept) in encodings.items():
-            rows = trees.feature[here] == feature
-            renumbered = np.zeros((int(rows.sum()), CODES), np.bool_)
-            renumbered[:, : len(kept)] = sets[rows][:, kept]
-            sets[rows] = renumbered
+        sets = np.where(missing_left[:, None], known & ~goes_left, goes_left)
+        _renumber(sets, trees.feature[here], {feature: kept for feature, (_, kept) in encodings.items()})
         distinct, index = np.unique(np.packbits(sets, axis=1), axis=0, return_inverse=True)
         category[here] = index.reshape(-1)
         codes = tuple(np.flatnonzero(row).astype(np.int32) for row in np.unpackbits(distinct, axis=1))
         trees = _swapped(trees, here[~missing_left])
     trees = replace(trees, feature=np.where(trees.is_leaf, -1, columns[trees.feature]))
-    return trees, CategorySplits(
-        category, codes, tuple(encoding for encoding, _ in encodings.values() if codes)
-    )
+    # Without a value that a float32 can equal, all sets of the column are empty: nothing is left to encode.
+    used_encodings = tuple(encoding for encoding, _ in encodings.values() if encoding.values.size)
+    return trees, CategorySplits(category, codes, used_encodings)
+
+
+def _renumber(
+    sets: NDArray[np.bool_], features: NDArray[np.int64], kept: Mapping[int, NDArray[np.int64]]
+) -> None:
+    """Give the kept codes of every encoded feature the numbers from 0 on, in place."""
+    for feature, codes in kept.items():
+        rows = features == feature
+        renumbered = np.zeros((int(rows.sum()), CODES), np.bool_)
+        renumbered[:, : len(codes)] = sets[rows][:, codes]
+        sets[rows] = renumbered
 
 
 def _left_sets(

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed
+from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed
 from tinsmith.compiler.frontends.sklearn.prediction import regressor
 from tinsmith.compiler.frontends.sklearn.trees import Trees, build_forest, column, depths, read_trees
 from tinsmith.compiler.ir.model import Model, Transform
@@ -56,7 +56,10 @@ def _node_samples(member: Estimator) -> NDArray[np.float64]:
 
 def _on_all_columns(estimator: Estimator, trees: Trees, width: int, num_features: int) -> Trees:
     """`trees`, each of which saw only some columns, on the whole input."""
-    columns = [np.asarray(columns) for columns in estimator.get("estimators_features_")]
+    columns = estimator.get("estimators_features_")
+    if not isinstance(columns, list | np.ndarray):
+        raise malformed(estimator.place, f"estimators_features_: expected a list, found {describe(columns)}")
+    columns = [np.asarray(chosen) for chosen in columns]
     for i, chosen in enumerate(columns):
         if chosen.dtype.kind not in "iu" or chosen.shape != (width,) or not (chosen >= 0).all():
             raise malformed(

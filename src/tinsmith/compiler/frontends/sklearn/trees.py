@@ -22,7 +22,7 @@ class Trees:
 
     feature: NDArray[np.int64]
     threshold: NDArray[np.float64]
-    """A number x of this column goes left when x <= threshold."""
+    """A number x of this column goes left when x <= threshold; so none does where it is NaN."""
     left: NDArray[np.int64]
     """-1 at leaves."""
     right: NDArray[np.int64]
@@ -134,8 +134,10 @@ def build_forest(
     """The IR forest of `trees`. `values` is (nodes, width); only the rows of leaves are read."""
     leaf = trees.is_leaf
     count = len(leaf)
-    with np.errstate(invalid="ignore"):
-        cut = cut_below_or_equal(np.where(leaf, 0.0, trees.threshold))
+    threshold = np.where(leaf, 0.0, trees.threshold)
+    none_left = np.isnan(threshold)
+    cut = cut_below_or_equal(np.where(none_left, 0.0, threshold))
+    cut[none_left] = -np.inf
     return Forest(
         num_features=num_features,
         num_outputs=len(base),
@@ -196,6 +198,3 @@ def _check(trees: Trees, num_features: int, place: str) -> None:
     if wrong.size:
         node = inner[wrong[0]]
         raise malformed(place, f"node {node}: feature {trees.feature[node]} of an input of {num_features}")
-    wrong = np.flatnonzero(np.isnan(trees.threshold[inner]))
-    if wrong.size:
-        raise malformed(place, f"node {inner[wrong[0]]}: its threshold is NaN")
