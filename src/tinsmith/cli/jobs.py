@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
+from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,7 +72,7 @@ def logs(
                 raise InternalError(f"There is no job {name!r} in {settings.data_dir}.") from None
         for line in read(path, follow, finished):
             if json:
-                print_json(asdict(line))
+                typer.echo(dumps(asdict(line)))
             else:
                 time = datetime.fromtimestamp(line.time).isoformat(" ", "milliseconds")
                 typer.echo(f"{time}  {line.line}")

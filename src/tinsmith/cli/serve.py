@@ -96,8 +96,8 @@ def run(settings: Settings) -> None:
         for line in endpoints.exports(settings):
             typer.echo(line)
         say(f"Tinsmith is ready at {endpoints.sagemaker} (state in {settings.data_dir}; Ctrl-C stops it).")
+        up.callback(say, "Stopping ...")
         _answer(app, listener)
-        say("Stopping ...")
 
 
 def _is_loopback(host: str) -> bool:
