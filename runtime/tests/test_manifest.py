@@ -51,7 +51,7 @@ def test_refuses_a_newer_schema(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"schema": "1"}', "null"])
 def test_refuses_what_is_no_manifest(text: str) -> None:
-    with pytest.raises(ArtifactError, match="^manifest: "):
+    with pytest.raises(ArtifactError, match=r"^manifest: "):
         Manifest.from_json(text)
 
 
