@@ -16,6 +16,7 @@ from tinsmith.compiler.backends.native.conditions import add_columns, find_condi
 from tinsmith.compiler.backends.native.levels import levels
 from tinsmith.compiler.backends.native.lower import lower
 from tinsmith.compiler.backends.native.plan_bitslice import add_bitslice, fits, plan_bitslice
+from tinsmith.compiler.backends.native.plan_bytes import add_bytes, plan_bytes
 from tinsmith.compiler.backends.native.plan_walk import add_walk, plan_walk
 from tinsmith.compiler.backends.native.program import Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
@@ -34,10 +35,21 @@ HEADERS = (
     "bitslice_avx512.h",
     "bitslice_leaves_avx512.h",
     "bitslice_leaves_vbmi.h",
+    "mux.h",
+    "gather_avx512.h",
+    "gather_avx2.h",
+    "gather_portable.h",
     "kernels.h",
 )
 COMMON_SOURCES = ("model.c", "entry.c", "treelite_abi.c")
-FOREST_SOURCES = ("forest.c", "forest_walk.c", "forest_bitslice.c", "transform.c")
+FOREST_SOURCES = (
+    "forest.c",
+    "forest_walk.c",
+    "forest_bitslice.c",
+    "forest_gather.c",
+    "forest_bytes.c",
+    "transform.c",
+)
 LINEAR_SOURCES = ("linear.c", "transform.c")
 
 EXPORTS = (
@@ -113,6 +125,10 @@ def _add_forest(forest: Forest, tables: Tables) -> dict[str, Any]:
         add_columns(conditions, tables)
         plan = plan_bitslice(graph, found, conditions)
         add_bitslice(plan, conditions, forest, tables, True, True)
+        by = plan_bytes(graph, found, conditions)
+        tables.define("HAS_BYTES", int(by is not None), "1: tables of the bytes kernel are here.")
+        if by is not None:
+            add_bytes(by, conditions, forest, tables)
     return {
         "body": "forest",
         "trees": len(forest.roots),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.ir.model import Forest
+from tinsmith.compiler.ir.model import Encoding, Forest
 
 MISSING_RIGHT = np.int32(2**31 - 1)
 MISSING_LEFT = np.int32(-(2**31))
@@ -24,6 +24,7 @@ OUTSIDE = 2**24
 """The first category code that no set can hold."""
 
 Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
@@ -47,7 +48,7 @@ class Graph:
     """Per node: row of `flip_start`, -1 at numeric splits."""
     flip_keys: Ints
     """Boundaries of category sets, as keys, ascending within a set."""
-    flip_start: NDArray[np.int64]
+    flip_start: Longs
     """Set i owns flip_keys[flip_start[i] : flip_start[i + 1]]."""
     flip_right: Bools
     """Per set: the side of numbers below all its boundaries; every boundary reached changes sides."""
@@ -93,29 +94,88 @@ def lower(forest: Forest) -> Graph:
     return _without_constant_splits(graph)
 
 
-def _category_flips(forest: Forest) -> tuple[Ints, Ints, NDArray[np.int64], Bools]:
-    """Per node the number of its set of boundaries, then the sets (see Graph)."""
-    nodes = np.flatnonzero((forest.category >= 0) & (forest.leaf < 0))
-    pair = forest.category[nodes].astype(np.int64) * 2 + forest.outside_right[nodes]
-    pairs, of_node = np.unique(pair, return_inverse=True)
+@dataclass(frozen=True)
+class _Sides:
+    """Some nodes whose side changes at boundaries, and the boundaries of each distinct kind of them."""
+
+    nodes: Longs
+    kind: Longs
+    """Per node: its kind."""
+    right: Bools
+    """Per kind: the side of the least numbers."""
+    events: Longs
+    """kind << 32 | key - MISSING_LEFT; what occurs an odd number of times is a boundary."""
+
+
+def _category_flips(forest: Forest) -> tuple[Ints, Ints, Longs, Bools]:
+    """Per node its row of boundaries, or -1; then Graph's flip_keys, flip_start and flip_right."""
+    inner = forest.leaf < 0
+    encoded = np.isin(forest.feature, [encoding.feature for encoding in forest.encodings]) & inner
+    parts = [_category_sides(forest, np.flatnonzero((forest.category >= 0) & inner & ~encoded))]
+    parts += [_encoded_sides(forest, encoding) for encoding in forest.encodings]
     flips = np.full(len(forest.leaf), -1, np.int32)
-    flips[nodes] = of_node
-    outside = (pairs & 1).astype(bool)
-    sets = [forest.categories[number] for number in pairs >> 1]
+    events, right = [], []
+    count = 0
+    for part in parts:
+        flips[part.nodes] = part.kind + count
+        events.append(part.events + (count << 32))
+        right.append(part.right)
+        count += len(part.right)
+    event, times = np.unique(np.concatenate(events), return_counts=True)
+    event = event[times % 2 == 1]
+    start = np.searchsorted(event, np.arange(count + 1) << 32)
+    boundary = ((event & 0xFFFFFFFF) + int(MISSING_LEFT)).astype(np.int32)
+    # One row more, so that number -1 indexes something.
+    return flips, boundary, np.append(start, start[-1]), np.append(np.concatenate(right), False)
+
+
+def _category_sides(forest: Forest, nodes: Longs) -> _Sides:
+    """Splits on a set of codes: a code's boundaries are itself and its successor."""
+    kinds, kind = np.unique(
+        forest.category[nodes].astype(np.int64) * 2 + forest.outside_right[nodes], return_inverse=True
+    )
+    outside = (kinds & 1).astype(bool)
+    sets = [np.unique(forest.categories[number]) for number in kinds >> 1]
     owner = np.repeat(np.arange(len(sets)), [len(codes) for codes in sets]).astype(np.int64)
     code = np.concatenate([*sets, np.empty(0, np.int32)]).astype(np.int64)
     possible = (code >= 0) & (code < OUTSIDE)
     owner, code = owner[possible], code[possible]
     ends = np.flatnonzero(outside).astype(np.int64)
-    # Every code flips at itself and back at its successor; flips that meet cancel.
-    member = np.unique(owner * 2 * OUTSIDE + code)
-    events = np.concatenate([member, member + 1, ends * 2 * OUTSIDE, ends * 2 * OUTSIDE + OUTSIDE])
-    events, count = np.unique(events, return_counts=True)
-    events = events[count % 2 == 1]
-    start = np.searchsorted(events, np.arange(len(sets) + 1) * 2 * OUTSIDE)
-    boundary = keys((events % (2 * OUTSIDE)).astype(np.float32))
-    # One set more, so that number -1 indexes something.
-    return flips, boundary, np.append(start, start[-1]), np.append(outside, False)
+    owners = np.concatenate([owner, owner, ends, ends])
+    numbers = np.concatenate([code, code + 1, np.zeros_like(ends), np.full_like(ends, OUTSIDE)])
+    return _Sides(nodes, kind, outside, _events(owners, keys(numbers.astype(np.float32))))
+
+
+def _encoded_sides(forest: Forest, encoding: Encoding) -> _Sides:
+    """Splits of a feature that is read as a position among values, and as missing where it equals none: a
+    value whose position goes to the other side than missing values is a boundary, and so is its successor."""
+    nodes = np.flatnonzero((forest.feature == encoding.feature) & (forest.leaf < 0))
+    asked = np.stack(
+        [
+            forest.category[nodes],
+            forest.cut[nodes].view(np.int32),
+            forest.outside_right[nodes],
+            forest.default_left[nodes],
+        ],
+        axis=1,
+    )
+    _, first, kind = np.unique(asked, axis=0, return_index=True, return_inverse=True)
+    default_right = ~forest.default_left[nodes[first]]
+    position = np.arange(len(encoding.values)).astype(np.float32)
+    value = keys(encoding.values)
+    events = [np.empty(0, np.int64)]
+    for number, node in enumerate(nodes[first]):
+        goes_right = position >= forest.cut[node]
+        if forest.category[node] >= 0:
+            held = np.isin(position, forest.categories[forest.category[node]])
+            goes_right = np.where(position < OUTSIDE, held, forest.outside_right[node])
+        other = value[goes_right != default_right[number]]
+        events += [_events(np.full(len(other), number), bound) for bound in (other, other + np.int32(1))]
+    return _Sides(nodes, kind.reshape(-1).astype(np.int64), default_right, np.concatenate(events))
+
+
+def _events(owner: Longs, boundary: Ints) -> Longs:
+    return (owner.astype(np.int64) << 32) + (boundary.astype(np.int64) - int(MISSING_LEFT))
 
 
 def _without_constant_splits(graph: Graph) -> Graph:

@@ -112,6 +112,9 @@ def add_bitslice(
         "uint32 per column and side of missing values, then the end",
     )
     tables.add("CONDITION_RANKS", conditions.rank, "uint8 per condition: true where the rank is above")
+    tables.add(
+        "CONDITION_COLUMNS", side.astype(np.uint32), "uint32 per condition: column * 2 + (1: missing is true)"
+    )
     terms = conditions.set_terms
     tables.define("SETS", len(terms), "Conditions that are category sets.")
     ends = np.cumsum([0, *(len(part) for part in terms)])

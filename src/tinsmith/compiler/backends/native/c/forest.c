@@ -11,12 +11,16 @@ struct kernel {
 };
 
 static const struct kernel kernels[] = {
+#if TS_HAS_BYTES && defined(__AVX512VBMI__)
+    {TS_BYTES, TS_NAME(ts_bytes), TS_NAME(ts_bytes_workspace), 32, 32},
+#endif
 #if TS_HAS_BITSLICE
     {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), 32, 32},
     {TS_BITSLICE, TS_NAME(ts_bitslice), TS_NAME(ts_bitslice_workspace), SIZE_MAX, 512},
 #else
-    {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), SIZE_MAX, SIZE_MAX},
+    {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), 16, 16},
 #endif
+    {TS_GATHER, TS_NAME(ts_gather), TS_NAME(ts_gather_workspace), SIZE_MAX, 512},
 };
 
 #define KERNELS (sizeof kernels / sizeof kernels[0])

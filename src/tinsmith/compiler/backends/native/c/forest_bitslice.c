@@ -28,50 +28,25 @@ static inline plane at(const plane *planes, uint32_t reference)
     return *(const plane *)(const void *)((const char *)planes + (size_t)reference * (TS_PLANE_BYTES / 16));
 }
 
-/* ts_mux_N selects among N planes, the next N references, by log2 N bits, the highest first. */
-static inline plane ts_mux_1(const plane *planes, const uint32_t *code, const plane *bits)
+/* The conditions of a tree: references into the planes. */
+typedef struct {
+    const plane *planes;
+    const uint32_t *code;
+} plane_source;
+
+static inline plane ts_mux_1(plane_source source, size_t first, const plane *bits)
 {
     (void)bits;
-    return at(planes, code[0]);
+    return at(source.planes, source.code[first]);
 }
 
-#define TS_DEFINE_MUX(whole, half)                                                                                      \
-    __attribute__((always_inline)) static inline plane ts_mux_##whole(const plane *planes, const uint32_t *code,       \
-                                                                      const plane *bits)                               \
-    {                                                                                                                   \
-        plane zero = ts_mux_##half(planes, code, bits + 1);                                                             \
-        plane one = ts_mux_##half(planes, code + half, bits + 1);                                                       \
-        return ts_mux(bits[0], one, zero);                                                                              \
-    }
+#include "mux.h"
 
-TS_DEFINE_MUX(2, 1)
-TS_DEFINE_MUX(4, 2)
-TS_DEFINE_MUX(8, 4)
-TS_DEFINE_MUX(16, 8)
-TS_DEFINE_MUX(32, 16)
-TS_DEFINE_MUX(64, 32)
-TS_DEFINE_MUX(128, 64)
-
-/* Walks a complete tree: the turn at each level selects among the conditions of the next. */
 __attribute__((always_inline)) static inline void walk_complete(const plane *planes, const uint32_t *code,
                                                                 unsigned levels, plane *path)
 {
     plane turn[MOST_BITS];
-    turn[0] = ts_mux_1(planes, code, turn);
-    if (levels > 1)
-        turn[1] = ts_mux_2(planes, code + 1, turn);
-    if (levels > 2)
-        turn[2] = ts_mux_4(planes, code + 3, turn);
-    if (levels > 3)
-        turn[3] = ts_mux_8(planes, code + 7, turn);
-    if (levels > 4)
-        turn[4] = ts_mux_16(planes, code + 15, turn);
-    if (levels > 5)
-        turn[5] = ts_mux_32(planes, code + 31, turn);
-    if (levels > 6)
-        turn[6] = ts_mux_64(planes, code + 63, turn);
-    if (levels > 7)
-        turn[7] = ts_mux_128(planes, code + 127, turn);
+    ts_walk_complete((plane_source){planes, code}, levels, turn);
     for (unsigned level = 0; level < levels; level++)
         path[levels - 1 - level] = turn[level];
     for (unsigned bit = levels; bit < MOST_BITS; bit++)
