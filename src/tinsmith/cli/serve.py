@@ -17,7 +17,7 @@ import typer
 from tinsmith.cli.console import DataDir, say
 from tinsmith.cli.endpoints import Endpoints, exclusive, is_running
 from tinsmith.errors import InternalError
-from tinsmith.settings import S3Options, Settings
+from tinsmith.settings import S3Options, Settings, WorkerOptions
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -43,6 +43,10 @@ def serve(
         int, typer.Option(min=0, max=55535, help="Port of the embedded store; 0 keeps the last one.")
     ] = 0,
     region: Annotated[str, typer.Option(help="Region of jobs and buckets.")] = "us-east-1",
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="one per CPU", help="Jobs that run at the same time."),
+    ] = None,
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Accept targets that nothing here can execute.")
     ] = False,
@@ -58,6 +62,7 @@ def serve(
         port=port,
         region=region,
         s3=S3Options(endpoint_url=s3_endpoint, region=region, port=s3_port),
+        worker=WorkerOptions() if concurrency is None else WorkerOptions(concurrency),
         allow_unverified=allow_unverified,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
