@@ -95,16 +95,16 @@ class Supervisor:
             self._thread.join()
 
     def _work(self) -> None:
+        changed = True
         while not self._stopping.is_set():
-            changed = self._store.changed.wait(
-                self._options.poll if self._running else self._options.housekeeping
-            )
-            self._store.changed.clear()
             try:
                 self._step(changed)
             except Exception:  # such as a full disk: nothing is lost, the next step tries again
                 logger.exception("the supervisor will try again")
                 self._stopping.wait(RETRY_SECONDS)
+            pause = self._options.poll if self._running else self._options.housekeeping
+            changed = self._store.changed.wait(pause)
+            self._store.changed.clear()
         self._shut_down()
 
     def _step(self, changed: bool) -> None:

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinsmith.errors import InternalError
+from tinsmith.jobs.job import Status
+from tinsmith.settings import Settings
+from tinsmith.worker.processes import ProcessId, read_pid_file
+
+Service = Any  # of conftest.py
+UNTAR = (
+    "ClientError: InputConfiguration: Unable to untar input model.Please confirm the model is a tar.gz file')"
+    "  For further troubleshooting common failures please visit: "
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/neo-troubleshooting-compilation.html"
+)
+LONG = {"sleep": 600}
+
+
+def attempt_of(service: Service, key: Any) -> int:
+    """The process of the running attempt."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for folder in service.settings.work_dir.glob(f"{key.name}-*"):
+            if (process := read_pid_file(folder / "pid")) and process.alive:
+                return process.pid
+        time.sleep(0.01)
+    raise AssertionError("no attempt is running")
+
+
+def family_with(mark: str) -> list[int]:
+    """Processes that name `mark` in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return [pid for pid in found if ProcessId.of(pid) is not None]
+
+
+def test_a_job_runs_to_its_artifact(
+    service: Service, tarball: bytes, artifact_of: Callable[[str], tuple[bytes, str]]
+) -> None:
+    service.start()
+    key = service.submit(service.put("my.model.tar.gz", tarball), {"derived": "{}", "environment": True})
+    job = service.wait(key)
+    data, digest = artifact_of("my.model")
+    assert (job.status, job.failure_reason) == (Status.COMPLETED, None)
+    assert job.artifact_uri == f"s3://tinsmith-worker/out/{key.name}/my.model-ml_c5.tar.gz"
+    assert job.artifact_digest == digest
+    assert job.derived_data_input_config == "{}"
+    assert service.get(job.artifact_uri) == data
+    assert service.kinds(key) == ["created", "claimed", "completed"]
+    log = service.log(key)
+    assert "input: code code/inference.py model.json" in log
+    assert any(line.startswith("sandbox: ") and "seccomp" in line for line in log)
+    environment = json.loads(next(line for line in log if line.startswith("environment:")).split(" ", 1)[1])
+    assert not [name for name in environment if name.startswith("AWS")]
+    assert service.settings.s3.secret_access_key not in json.dumps([log, environment])
+    assert list(service.settings.work_dir.iterdir()) == []
+
+
+def test_an_input_that_is_no_tarball_fails_with_the_recorded_text(service: Service) -> None:
+    service.start()
+    job = service.wait(service.submit(service.put("train.csv", b"a,b\n1,2\n")))
+    assert (job.status, job.failure_reason) == (Status.FAILED, UNTAR)
+    assert job.artifact_uri is None
+
+
+def test_a_missing_input_fails(service: Service) -> None:
+    service.start()
+    job = service.wait(service.submit("s3://tinsmith-worker/none/model.tar.gz"))
+    assert job.failure_reason == (
+        "ClientError: InputConfiguration: S3 object does not exist. Bucket: tinsmith-worker, "
+        "Key: none/model.tar.gz"
+    )
+
+
+def test_a_missing_output_bucket_fails(service: Service, tarball: bytes) -> None:
+    service.start()
+    uri = service.put("m.tar.gz", tarball)
+    output = {"S3OutputLocation": "s3://tinsmith-nowhere/out", "TargetDevice": "ml_c5"}
+    job = service.wait(service.submit(uri, OutputConfig=output))
+    assert job.status is Status.FAILED
+    assert job.failure_reason.startswith("ClientError: OutputConfiguration: ")
+
+
+def test_the_compilers_refusal_is_the_jobs_reason(service: Service, tarball: bytes) -> None:
+    service.start()
+    reason = "ClientError: OperatorNotImplemented: Range, ScatterND"
+    job = service.wait(service.submit(service.put("m.tar.gz", tarball), {"fail": reason}))
+    assert (job.status, job.failure_reason) == (Status.FAILED, reason)
+
+
+def test_a_crash_of_the_compiler_fails_the_job(service: Service, tarball: bytes) -> None:
+    service.start()
+    job = service.wait(service.submit(service.put("m.tar.gz", tarball), {"signal": int(signal.SIGSEGV)}))
+    assert job.status is Status.FAILED
+    assert job.failure_reason.startswith("InternalError: The compiler ")
+    assert job.failure_reason.endswith("without a report.")
+    assert job.attempt == 1
+
+
+def test_a_job_without_an_input_fails(service: Service) -> None:
+    service.start()
+    arn = "arn:aws:sagemaker:us-east-1:000000000000:model-package/x"
+    job = service.wait(service.submit(None, ModelPackageVersionArn=arn))
+    assert job.failure_reason == (
+        "ClientError: InputConfiguration: Model packages (ModelPackageVersionArn) are not available here; "
+        "give an InputConfig."
+    )
+
+
+def test_max_runtime_is_kept_to_the_second(service: Service, tarball: bytes) -> None:
+    service.start()
+    uri = service.put("m.tar.gz", tarball)
+    job = service.wait(service.submit(uri, LONG | {"children": 2}, {"MaxRuntimeInSeconds": 3}))
+    assert job.status is Status.FAILED
+    assert job.failure_reason == (
+        "ClientError: TimeOut: The job did not complete within MaxRuntimeInSeconds (3 s)."
+    )
+    assert 3 <= job.end_time - job.start_time <= 4
+    assert family_with(str(service.settings.work_dir)) == []
+
+
+def test_a_queued_job_is_stopped_without_running(
+    service: Service, tarball: bytes, with_worker: Callable[..., Settings]
+) -> None:
+    service.settings = with_worker(service.settings, concurrency=1)
+    service.start()
+    uri = service.put("m.tar.gz", tarball)
+    running = service.submit(uri, LONG)
+    service.wait(running, lambda job: job.status is Status.INPROGRESS)
+    queued = service.submit(uri)
+    service.store.request_stop(queued, time.time())
+    job = service.wait(queued)
+    assert (job.status, job.start_time, job.attempt) == (Status.STOPPED, None, 0)
+    assert service.kinds(queued) == ["created", "stop_requested", "stopped"]
+
+
+@pytest.mark.parametrize("stage", ["begins", "compiling", "ignores SIGTERM"])
+def test_a_running_job_is_stopped_at_any_stage(
+    service: Service, tarball: bytes, artifact_of: Callable[[str], tuple[bytes, str]], stage: str
+) -> None:
+    service.start()
+    wish = LONG | {"children": 2, "ignore_sigterm": stage == "ignores SIGTERM"}
+    key = service.submit(service.put("m.tar.gz", tarball), wish)
+    service.wait_for_line(key, "attempt 1 begins" if stage == "begins" else "compiling")
+    service.store.request_stop(key, time.time())
+    job = service.wait(key)
+    assert (job.status, job.artifact_uri, job.failure_reason) == (Status.STOPPED, None, None)
+    assert service.kinds(key) == ["created", "claimed", "stop_requested", "stopped"]
+    assert family_with(str(service.settings.work_dir)) == []
+
+
+def test_a_stop_after_the_result_wins(service: Service, tarball: bytes) -> None:
+    service.start()
+    key = service.submit(service.put("m.tar.gz", tarball), {"sleep": 1})
+    service.wait_for_line(key, "compiling")
+    pid = attempt_of(service, key)
+    os.kill(pid, signal.SIGSTOP)
+    service.store.request_stop(key, time.time())
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGCONT)
+    assert service.wait(key).status is Status.STOPPED
+
+
+def test_a_lost_attempt_is_run_again(
+    service: Service, tarball: bytes, artifact_of: Callable[[str], tuple[bytes, str]]
+) -> None:
+    service.start()
+    key = service.submit(service.put("m.tar.gz", tarball), {"sleep": 1, "children": 1})
+    service.wait_for_line(key, "compiling")
+    os.kill(attempt_of(service, key), signal.SIGKILL)
+    job = service.wait(key)
+    assert (job.status, job.attempt, job.artifact_digest) == (Status.COMPLETED, 2, artifact_of("m")[1])
+    assert service.kinds(key) == ["created", "claimed", "released", "claimed", "completed"]
+    assert "attempt 1 was lost (it was killed by signal 9); the job will be run again" in service.log(key)
+    assert family_with(str(service.settings.work_dir)) == []
+
+
+def test_a_job_that_loses_every_attempt_fails_with_the_cause(service: Service, tarball: bytes) -> None:
+    service.start()
+    key = service.submit(service.put("m.tar.gz", tarball), {"signal": int(signal.SIGKILL)})
+    job = service.wait(key)
+    assert (job.status, job.attempt) == (Status.FAILED, 3)
+    assert job.failure_reason == (
+        "InternalError: The job was given up after 3 lost attempts. The last one: the compiler was killed."
+    )
+
+
+def test_a_stopped_service_gives_its_jobs_back_and_costs_no_attempt(service: Service, tarball: bytes) -> None:
+    key = service.submit(service.put("m.tar.gz", tarball), {"sleep": 2})
+    for attempt in range(1, 5):
+        service.start()
+        service.wait(key, lambda job, attempt=attempt: job.attempt == attempt)
+        service.stop()
+        assert service.store.get(key).status is Status.INPROGRESS
+        assert family_with(str(service.settings.work_dir)) == []
+    service.start()
+    job = service.wait(key)
+    assert (job.status, job.attempt) == (Status.COMPLETED, 5)
+
+
+def test_a_job_that_pends_too_long_fails(
+    service: Service, tarball: bytes, with_worker: Callable[..., Settings]
+) -> None:
+    service.settings = with_worker(service.settings, concurrency=1)
+    service.start()
+    uri = service.put("m.tar.gz", tarball)
+    service.wait(service.submit(uri, LONG), lambda job: job.status is Status.INPROGRESS)
+    job = service.wait(service.submit(uri, None, {"MaxPendingTimeInSeconds": 1}))
+    assert job.failure_reason == (
+        "ClientError: TimeOut: The job was pending for longer than MaxPendingTimeInSeconds (1 s)."
+    )
+
+
+def test_an_attempt_whose_job_was_taken_over_is_killed_and_says_nothing(
+    service: Service, tarball: bytes
+) -> None:
+    service.start()
+    key = service.submit(service.put("m.tar.gz", tarball), LONG)
+    service.wait_for_line(key, "compiling")
+    thief = service.store.claim("thief", 3600, service.store.get(key).lease_until + 1)
+    assert thief is not None
+    deadline = time.monotonic() + 30
+    while family_with(str(service.settings.work_dir)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert service.store.get(key) == thief
+
+
+def test_a_service_without_its_required_sandbox_does_not_start(service: Service) -> None:
+    service.settings = replace(
+        service.settings, sandbox=replace(service.settings.sandbox, require=("gvisor",))
+    )
+    with pytest.raises(InternalError, match="sandbox: missing gvisor"):
+        service.start()
