@@ -11,9 +11,15 @@ from tinsmith.compiler.formats.pickle_objects import Global, Record
 from tinsmith.compiler.frontends.sklearn.estimator import describe
 from tinsmith.errors import ClientError
 
-MAX_ESTIMATORS = 1000
+MAX_VISITED = 200_000  # objects
+MAX_PLACE = 400  # characters
 MAX_PLACES = 3
 TEXT_TRANSFORMERS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer"}
+UNNAMED = {
+    *("Pipeline", "FeatureUnion", "ColumnTransformer", "GridSearchCV", "RandomizedSearchCV"),
+    *("LabelEncoder", "LabelBinarizer"),
+}
+"""Estimators that only arrange others, which are named in their stead, or only number the classes."""
 XGBOOST_HINT = "this is an XGBoost model; compile it with Framework XGBOOST"
 
 
@@ -68,65 +74,51 @@ def _is_estimator(record: Record) -> bool:
     )
 
 
-CONTAINERS = {"Pipeline", "FeatureUnion", "ColumnTransformer", "GridSearchCV", "RandomizedSearchCV"}
-"""Estimators that are only a way to write down others."""
-
-
 def _unsupported(root: Record, supported: Collection[str]) -> Iterator[tuple[str, Record]]:
     """Place and record of every estimator under `root` that is not supported, each once."""
     seen: set[int] = set()
-    todo: list[tuple[str, Any]] = [("", root)]
-    count = 0
-    while todo and count < MAX_ESTIMATORS:
-        place, value = todo.pop()
-        if id(value) in seen:
+    todo: list[tuple[str, Any, bool]] = [("", root, False)]
+    while todo and len(seen) < MAX_VISITED:
+        place, value, is_step = todo.pop()
+        if id(value) in seen or len(place) > MAX_PLACE:
             continue
         seen.add(id(value))
-        if isinstance(value, Record):
-            if is_supported(value, supported):
-                continue
-            private = value.short_name.startswith("_")
-            if _is_estimator(value) and not private and value.short_name not in CONTAINERS:
-                count += 1
-                yield place or "model", value
-            if value.short_name in TEXT_TRANSFORMERS:
-                continue
-            todo.extend(reversed(_fields(place, value)))
-        else:
+        if not isinstance(value, Record):
             todo.extend(reversed(list(_elements(place, value))))
+            continue
+        if is_supported(value, supported):
+            continue
+        hidden = value.short_name.startswith("_") or value.short_name in UNNAMED
+        if not hidden and (is_step or _is_estimator(value)):
+            yield place or "model", value
+        if value.short_name not in TEXT_TRANSFORMERS:
+            todo.extend(reversed(_fields(place, value)))
 
 
-def _fields(place: str, record: Record) -> list[tuple[str, Any]]:
+def _fields(place: str, record: Record) -> list[tuple[str, Any, bool]]:
     """The attributes to look into: those set by training where they hold estimators, else the parameters."""
     trained = {
         name: value for name, value in record.fields.items() if name.endswith("_") and _holds_records(value)
     }
     chosen = trained or record.fields
-    return [(f"{place}.{name}" if place else name, value) for name, value in chosen.items()]
+    return [(f"{place}.{name}" if place else name, value, False) for name, value in chosen.items()]
 
 
-def _holds_records(value: Any) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, np.ndarray):
-        value = value.reshape(-1).tolist() if value.dtype.hasobject else []
-    if isinstance(value, list | tuple):
-        return any(
-            isinstance(part, Record) or (isinstance(part, list | tuple) and _holds_records(part))
-            for part in value
-        )
-    return isinstance(value, Record) and value.name.startswith("sklearn.")
+def _holds_records(value: Any, depth: int = 3) -> bool:
+    if isinstance(value, Record) or depth == 0:
+        return isinstance(value, Record)
+    return any(_holds_records(part, depth - 1) for _, part, _ in _elements("", value))
 
 
-def _elements(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _elements(place: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Place and value of the parts of a container, and whether each is a named step of a pipeline."""
     if isinstance(value, np.ndarray) and value.dtype.hasobject:
         value = value.reshape(-1).tolist()
     if isinstance(value, dict):
-        yield from ((f"{place}[{key!r:.40}]", part) for key, part in value.items())
+        yield from ((f"{place}[{key!r:.40}]", part, False) for key, part in value.items())
     elif isinstance(value, list | tuple):
         for i, part in enumerate(value):
-            named = isinstance(part, tuple) and len(part) >= 2 and isinstance(part[0], str)
-            if named:
-                yield f"{place}[{i}] ({part[0]})", part[1]
+            if isinstance(part, tuple) and len(part) >= 2 and isinstance(part[0], str):
+                yield f"{place}[{i}] ({part[0]:.40})", part[1], isinstance(part[1], Record)
             else:
-                yield f"{place}[{i}]", part
+                yield f"{place}[{i}]", part, False
