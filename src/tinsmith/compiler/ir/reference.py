@@ -15,6 +15,7 @@ Floats = NDArray[Any]
 
 SIGMOID_CEILING = np.float32(88.7)
 """XGBoost caps the exponent of its float32 sigmoid here, so that it never overflows."""
+_WALKS = 1 << 18  # at a time
 _CODE_BITS = 24  # categories lie below 2**24
 
 
@@ -63,31 +64,36 @@ def transform(model: Model, margin: Floats) -> Floats:
         return -np.exp2(-margin / parameters["normaliser"]) - parameters["offset"]
 
 
-def leaves(forest: Forest, tree: int, rows: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Per row (its columns encoded already), the node number of the leaf that `tree` sends it to."""
-    node = np.full(len(rows), forest.roots[tree], np.int32)
-    walking = np.arange(len(rows)) if forest.feature[forest.roots[tree]] >= 0 else np.arange(0)
+def leaves(forest: Forest, roots: NDArray[np.int32], rows: NDArray[np.float32]) -> NDArray[np.int32]:
+    """(rows, roots) node number of the leaf that a walk from each root ends at; columns encoded already."""
     members = _members(forest)
+    node = np.tile(roots, len(rows))
+    row = np.repeat(np.arange(len(rows)), roots.size)
+    walking = np.flatnonzero(forest.feature[node] >= 0)
     while walking.size:
         here = node[walking]
-        value = rows[walking, forest.feature[here]]
+        value = rows[row[walking], forest.feature[here]]
         left = _goes_left(forest, members, here, value)
         here = np.where(left, forest.left[here], forest.right[here])
         node[walking] = here
         walking = walking[forest.feature[here] >= 0]
-    return node
+    return node.reshape(len(rows), roots.size)
 
 
 def _forest(forest: Forest, rows: NDArray[np.float32]) -> Floats:
-    margin: Floats = np.tile(forest.base, (len(rows), 1))
     rows = _encoded(forest, rows)
+    margin: Floats = np.tile(forest.base, (len(rows), 1))
     wide = forest.leaf_values.shape[1] > 1
-    for tree, column in enumerate(forest.tree_output):
-        values = forest.leaf_values[forest.leaf[leaves(forest, tree, rows)]]
-        if wide:
-            margin += values
-        else:
-            margin[:, column] += values[:, 0]
+    step = max(1, _WALKS // max(1, len(rows)))
+    for start in range(0, forest.roots.size, step):
+        some = slice(start, start + step)
+        ends = forest.leaf[leaves(forest, forest.roots[some], rows)]
+        for at, column in enumerate(forest.tree_output[some]):
+            values = forest.leaf_values[ends[:, at]]
+            if wide:
+                margin += values
+            else:
+                margin[:, column] += values[:, 0]
     if forest.divisor != 1:
         margin /= forest.accumulator.type(forest.divisor)
     return margin

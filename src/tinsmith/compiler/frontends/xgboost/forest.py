@@ -14,15 +14,15 @@ from tinsmith.errors import ClientError
 
 
 def forest_of(saved: Saved, trees: Trees, base: NDArray[np.float32]) -> Forest:
-    """The forest of a gbtree or dart model; nodes that pruning left unreachable are dropped.
+    """The forest of a gbtree or dart model; nodes that pruning left behind are dropped.
 
     Raises ClientError ("InputConfiguration") for children outside their tree and leaf vectors of
     different widths; `ir.check` finds the rest.
     """
     problems = [text for number, tree in enumerate(trees.trees) for text in _problems(number, tree)]
     widths = {tree.leaf_values.shape[1] for tree in trees.trees} or {1}
-    if len(widths) > 1:
-        problems.append(f"{saved.place}: trees have leaves of different widths: {sorted(widths)}.")
+    if len(widths) > 1 or not widths <= {1, saved.num_outputs}:
+        problems.append(f"leaves have {sorted(widths)} values, expected 1 or {saved.num_outputs}.")
     if problems:
         raise ClientError("InputConfiguration", [f"{saved.place}: {text}" for text in problems[:20]])
     sizes = [tree.left.size for tree in trees.trees]
@@ -49,23 +49,23 @@ def _concatenated(
     saved: Saved, trees: Trees, base: NDArray[np.float32], starts: NDArray[np.int32], width: int
 ) -> Forest:
     left, right = _children(trees, starts)
-    reached = _reached(left, right, starts[:-1])
-    number = np.cumsum(reached, dtype=np.int64).astype(np.int32) - 1  # of each node that is kept
-    left, right = left[reached], right[reached]
+    kept = _kept(left, right, starts[:-1])
+    number = np.cumsum(kept, dtype=np.int64).astype(np.int32) - 1  # of each node that is kept
+    left, right = left[kept], right[kept]
     leaf = left < 0
-    category, categories = _categories(trees, starts, number, reached)
+    category, categories = _categories(trees, starts, number, kept)
     return Forest(
         num_features=saved.num_feature,
         num_outputs=saved.num_outputs,
-        feature=np.where(leaf, np.int32(-1), _joined([t.feature for t in trees.trees], np.int32)[reached]),
-        cut=_joined([tree.cut for tree in trees.trees], np.float32)[reached],
+        feature=np.where(leaf, np.int32(-1), _joined([t.feature for t in trees.trees], np.int32)[kept]),
+        cut=_joined([tree.cut for tree in trees.trees], np.float32)[kept],
         left=np.where(leaf, np.int32(-1), number[left]) if number.size else left,
         right=np.where(leaf, np.int32(-1), number[right]) if number.size else right,
-        default_left=_joined([tree.default_left for tree in trees.trees], np.bool_)[reached],
+        default_left=_joined([tree.default_left for tree in trees.trees], np.bool_)[kept],
         category=np.where(leaf, np.int32(-1), category),
         outside_right=np.zeros(leaf.size, np.bool_),
         leaf=np.where(leaf, np.cumsum(leaf) - 1, -1).astype(np.int32),
-        leaf_values=_leaf_values(trees, width, reached)[leaf],
+        leaf_values=_leaf_values(trees, width, kept)[leaf],
         roots=number[starts[:-1]] if number.size else starts[:-1],
         tree_output=np.zeros_like(trees.output) if width > 1 else trees.output,
         base=base,
@@ -82,40 +82,36 @@ def _children(trees: Trees, starts: NDArray[np.int32]) -> tuple[NDArray[np.int32
     return np.where(leaf, np.int32(-1), left + start), np.where(leaf, np.int32(-1), right + start)
 
 
-def _reached(
-    left: NDArray[np.int32], right: NDArray[np.int32], roots: NDArray[np.int32]
-) -> NDArray[np.bool_]:
-    reached = np.zeros(left.size, np.bool_)
-    frontier = roots
-    while frontier.size:
-        reached[frontier] = True
-        below = np.concatenate([left[frontier], right[frontier]])
-        below = below[below >= 0]
-        frontier = np.unique(below[~reached[below]])
-    return reached
+def _kept(left: NDArray[np.int32], right: NDArray[np.int32], roots: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """All nodes but the leaves that nothing leads to: pruning leaves them behind."""
+    orphan = left < 0
+    orphan[left[left >= 0]] = False
+    orphan[right[right >= 0]] = False
+    orphan[roots] = False
+    return ~orphan
 
 
 def _categories(
-    trees: Trees, starts: NDArray[np.int32], number: NDArray[np.int32], reached: NDArray[np.bool_]
+    trees: Trees, starts: NDArray[np.int32], number: NDArray[np.int32], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], tuple[NDArray[np.int32], ...]]:
-    category = np.full(int(reached.sum()), -1, np.int32)
+    category = np.full(int(kept.sum()), -1, np.int32)
     sets: list[NDArray[np.int32]] = []
     for start, tree in zip(starts[:-1].tolist(), trees.trees, strict=True):
         for node, codes in tree.categories.items():
-            if reached[start + node] and tree.left[node] >= 0:
+            if kept[start + node] and tree.left[node] >= 0:
                 category[number[start + node]] = len(sets)
                 sets.append(codes)
     return category, tuple(sets)
 
 
-def _leaf_values(trees: Trees, width: int, reached: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(reached nodes, width), multiplied with the weight of the tree."""
+def _leaf_values(trees: Trees, width: int, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(nodes kept, width), multiplied with the weight of the tree."""
     tables = [tree.leaf_values for tree in trees.trees]
     if trees.weight is not None:
         with np.errstate(all="ignore"):  # inner nodes hold anything
             tables = [table * weight for table, weight in zip(tables, trees.weight, strict=True)]
     values = np.concatenate(tables) if tables else np.empty((0, width), np.float32)
-    return values[reached].astype(np.float32, copy=False)
+    return values[kept].astype(np.float32, copy=False)
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
