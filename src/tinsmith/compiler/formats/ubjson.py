@@ -90,6 +90,8 @@ class _Reader:
         if kind in _DTYPES:
             dtype = _DTYPES[kind]
             return np.frombuffer(self.take(count * dtype.itemsize), dtype).astype(_NATIVE[kind])
+        if kind in _CONSTANTS and count <= len(self.data):  # takes no bytes, and so is bounded by all of them
+            return [_CONSTANTS[kind]] * count
         self.claim(count)
         return [self.value(self.marker() if kind is None else kind, depth + 1) for _ in range(count)]
 
