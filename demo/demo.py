@@ -38,7 +38,6 @@ Array = NDArray[np.float32]
 BUCKET = "tinsmith"
 KEY = "breast-cancer/model.tar.gz"
 HOST = {"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}}
-RASPBERRY_PI = {"TargetDevice": "rasp4b"}
 TOLERANCE = 1e-6
 """Of a probability. The sums of the trees must be equal to the last bit."""
 JOB_SECONDS = 600
@@ -92,16 +91,11 @@ def main() -> int:
             upload(booster, folder)
             step("Compile it, for this machine and for a Raspberry Pi 4")
             jobs: dict[str, dict[str, Any]] = {"for-this-host": HOST}
-            if shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64"):
-                jobs["for-raspberry-pi"] = RASPBERRY_PI
-            else:
-                console.print(
-                    "  [yellow]no Raspberry Pi today:[/] nothing here executes ARM code, and Tinsmith calls "
-                    "no artifact finished that it has not executed: apt-get install qemu-user-static"
-                )
+            if emulator := find_emulator(service, "rasp4b"):
+                jobs["for-raspberry-pi"] = {"TargetDevice": "rasp4b"}
             artifacts = compile_all(jobs, folder)
             if "for-raspberry-pi" in artifacts:
-                step("How the Raspberry Pi's artifact was verified")
+                step(f"Execute the Raspberry Pi's artifact under {emulator}")
                 show_verification(service, artifacts["for-raspberry-pi"])
             step("Predict with PyPI's dlr and compare with XGBoost")
             return compare(booster, rows, artifacts["for-this-host"])
@@ -148,6 +142,19 @@ def compile_all(jobs: dict[str, dict[str, Any]], folder: Path) -> dict[str, Path
     return {name: download(await_job(sagemaker, name), folder / name) for name in jobs}
 
 
+def find_emulator(service: Service, device: str) -> str | None:
+    """The program here that executes code for `device`; says what is missing where there is none."""
+    targets = {target["name"]: target for target in json.loads(service.run("targets", "--json"))}
+    emulator: str = targets[device]["emulator"]
+    if shutil.which(f"{emulator}-static") or shutil.which(emulator):
+        return emulator
+    console.print(
+        f"  [yellow]not for {device}:[/] {emulator} is not here to execute its code, and no job is COMPLETED "
+        "unless its artifact was executed: apt-get install qemu-user-static"
+    )
+    return None
+
+
 def await_job(sagemaker: Any, name: str) -> str:
     """The URI of the job's artifact, with its progress on the way."""
     began, last = time.monotonic(), ""
@@ -177,7 +184,7 @@ def download(uri: str, folder: Path) -> Path:
 def show_verification(service: Service, artifact: Path) -> None:
     """What executing the artifact here shows; anyone who has it can repeat that."""
     report = json.loads(service.run("verify", str(artifact), "--json"))
-    for name, value in report.items():
+    for name, value in report["verification"].items():
         if value not in (None, [], {}, ""):
             console.print(f"  {name:24} {value}")
 

@@ -23,7 +23,7 @@ app.command("compile")(compile.compile_model)
 app.command("ls")(jobs.list_jobs)
 app.command("logs")(jobs.logs)
 app.command("targets")(targets.targets)
-# verify
+app.command("verify")(artifacts.verify)
 app.command("inspect")(artifacts.inspect)
 app.command("doctor")(doctor.doctor)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinsmith.cli.console import Json, print_json
+from tinsmith.cli.console import Json, print_json, say
 from tinsmith.errors import ClientError
 
 if TYPE_CHECKING:
@@ -32,12 +33,32 @@ def inspect(artifact: Artifact, json: Json = False) -> None:
     _refuse_changes(artifact, inspection)
 
 
-def _print_inspection(inspection: Inspection) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def verify(artifact: Artifact, json: Json = False) -> None:
+    """Execute an artifact, sandboxed, on the evidence inside it, natively or under an emulator."""
+    from tinsmith.cli.sandboxed import run_sandboxed, work_directory
 
+    with work_directory() as work:
+        work.input.mkdir()
+        shutil.copyfile(artifact, work.input / artifact.name)
+        report = run_sandboxed("tinsmith.cli.reverify", work, _ignore)
+    if json:
+        fields = ("status", "failure_reason", "verification")
+        print_json({name: getattr(report, name) for name in fields})
+    elif report.verification is None:
+        say(report.failure_reason or "failed without a reason")
+    else:
+        for name, value in report.verification.items():
+            if value not in (None, [], {}):
+                typer.echo(f"{name:24} {value}")
+    raise typer.Exit(report.exit_code)
+
+
+def _ignore(_line: str) -> None:
+    """The report has all that matters."""
+
+
+def _print_inspection(inspection: Inspection) -> None:
     manifest = inspection.manifest
-    table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in (
         ("model", f"{manifest.name}: {manifest.kind} by {manifest.producer} ({manifest.framework})"),
         ("inputs", "  ".join(_tensor(tensor) for tensor in manifest.inputs)),
@@ -49,10 +70,9 @@ def _print_inspection(inspection: Inspection) -> None:
         ("digest", inspection.digest),
     ):
         if value:
-            table.add_row(name, value)
+            typer.echo(f"{name:8} {value}")
     for name, size in inspection.files.items():
-        table.add_row("file", f"{name}  {size} bytes")
-    Console(soft_wrap=True, markup=False, highlight=False).print(table)
+        typer.echo(f"file     {name}  {size} bytes")
 
 
 def _tensor(tensor: Tensor) -> str:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tinsmith.cli.console import Json, print_json, say
 from tinsmith.errors import ClientError, TinsmithError, failure_reason
 from tinsmith.spec.frameworks import FRAMEWORKS
-from tinsmith.spec.request import CompileRequest, Report, TargetPlatform, WorkDirectory
-
-if TYPE_CHECKING:
-    from tinsmith.worker.sandbox import Sandbox
+from tinsmith.spec.request import CompileRequest, Report, TargetPlatform
 
 INPUT = "InputConfiguration"
 
@@ -87,65 +82,22 @@ class Log:
 
 def run(model: Path, request: CompileRequest, output: Path, log: Log) -> Report:
     """The compilation from end to end; whatever goes wrong is in the report."""
+    from tinsmith.cli.sandboxed import run_sandboxed, work_directory
+    from tinsmith.worker.artifact import take
+
     try:
-        with tempfile.TemporaryDirectory(prefix="tinsmith-") as temporary:
-            # The sandbox's user passes through to the one folder that is its own.
-            os.chmod(temporary, 0o711)
-            return _compile(model, request, output, Path(temporary), log)
+        with work_directory() as work:
+            _provide(model, work.input)
+            work.request.write_text(request.to_json())
+            report = run_sandboxed("tinsmith.compiler", work, log.write)
+            if report.status == "COMPLETED":
+                checked = work.path.parent / request.artifact_name
+                take(work, report, request.artifact_name, checked)
+                output.mkdir(parents=True, exist_ok=True)
+                _place(checked, output / request.artifact_name)
+            return report
     except TinsmithError as error:
         return Report("FAILED", failure_reason=failure_reason(error), exit_code=error.exit_code)
-
-
-def _compile(model: Path, request: CompileRequest, output: Path, temporary: Path, log: Log) -> Report:
-    from tinsmith.settings import SandboxOptions
-    from tinsmith.worker import artifact
-    from tinsmith.worker.sandbox import prepare
-
-    work = WorkDirectory(temporary / "work")
-    for folder in (work.path, work.output, work.scratch):
-        folder.mkdir()
-    _provide(model, work.input)
-    work.request.write_text(request.to_json())
-    code = _run_sandboxed(prepare(SandboxOptions(), temporary), work, log)
-    report = artifact.read_report(work, code)
-    if report.status == "COMPLETED":
-        partial = temporary / request.artifact_name
-        artifact.take(work, report, request.artifact_name, partial)
-        output.mkdir(parents=True, exist_ok=True)
-        _place(partial, output / request.artifact_name)
-    return report
-
-
-def _run_sandboxed(sandbox: Sandbox, work: WorkDirectory, log: Log) -> int:
-    import subprocess
-    import sys
-
-    from tinsmith.worker.attempt import environment
-
-    command = (sys.executable, "-I", "-B", "-m", "tinsmith.compiler", str(work.path))
-    sandbox.adopt(work.path)
-    process = sandbox.start(command, work.path, environment(work), stdout=subprocess.PIPE)
-    assert process.stdout
-    assert process.stderr
-    streams = (process.stdout, process.stderr)
-    readers = [threading.Thread(target=_copy, args=(stream, log), daemon=True) for stream in streams]
-    for reader in readers:
-        reader.start()
-    try:
-        code = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    for reader in readers:
-        reader.join()
-    return code
-
-
-def _copy(stream: IO[bytes], log: Log) -> None:
-    with stream:
-        for line in stream:
-            log.write(line.decode(errors="replace").rstrip())
 
 
 def _provide(model: Path, destination: Path) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tinsmith.errors import ClientError, TinsmithError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_UNLIMITED = 10_000
 
 
 def default_data_dir() -> Path:
@@ -36,6 +42,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def print_table(table: Table) -> None:
+    """A table as wide as the terminal; where there is none, as wide as its content, for other programs."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _UNLIMITED
+    Console(width=width, highlight=False).print(table)
 
 
 def say(line: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from tinsmith.cli.console import DataDir, Json, print_json
+from tinsmith.cli.console import DataDir, Json, print_json, print_table
 from tinsmith.errors import TinsmithError
 
 MIN_FREE_BYTES = 2 << 30
@@ -126,7 +126,6 @@ def _output(command: list[str]) -> str:
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     colours = {"ok": "green", "missing": "yellow", "broken": "red"}
@@ -135,4 +134,4 @@ def _print(findings: list[Finding]) -> None:
         state = f"[{colours[finding.state]}]{finding.state}[/]"
         remedy = f"\n[bold]{finding.remedy.replace('[', chr(92) + '[')}[/]" if finding.remedy else ""
         table.add_row(state, finding.name, finding.detail.replace("[", r"\[") + remedy)
-    Console().print(table)
+    print_table(table)

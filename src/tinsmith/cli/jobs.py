@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinsmith.cli.console import DataDir, Json, print_json
+from tinsmith.cli.console import DataDir, Json, print_json, print_table
 from tinsmith.cli.endpoints import Endpoints
 from tinsmith.errors import InternalError
 from tinsmith.settings import Settings
@@ -29,7 +29,6 @@ def list_jobs(data_dir: DataDir, json: Json = False) -> None:
     if json:
         print_json([_summary(job) for job in jobs])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("job", "status", "created", "seconds", "artifact or reason", box=None, header_style="bold")
@@ -39,7 +38,7 @@ def list_jobs(data_dir: DataDir, json: Json = False) -> None:
         table.add_row(
             job.key.name, job.status, created, seconds, job.artifact_uri or job.failure_reason or ""
         )
-    Console(soft_wrap=True).print(table)
+    print_table(table)
 
 
 def logs(

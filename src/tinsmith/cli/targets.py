@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from tinsmith.cli.console import Json, print_json
+from tinsmith.cli.console import Json, print_json, print_table
 
 
 def targets(json: Json = False) -> None:
@@ -15,7 +15,6 @@ def targets(json: Json = False) -> None:
     if json:
         print_json([asdict(target) for target in known])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -26,4 +25,4 @@ def targets(json: Json = False) -> None:
         table.add_row(
             target.name, f"{target.os} {target.arch}", processors, target.accelerator or "", target.emulator
         )
-    Console(soft_wrap=True).print(table)
+    print_table(table)
