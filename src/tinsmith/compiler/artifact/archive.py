@@ -14,9 +14,14 @@ from typing import IO
 Content = bytes | Path
 """A file's bytes, or where they are."""
 
-_GZIP_HEADER = b"\x1f\x8b\x08\x00" + struct.pack("<I", 0) + b"\x02\xff"
-"""Deflate, no name, time 0, best compression, unknown operating system."""
+_GZIP_HEADER = b"\x1f\x8b\x08\x00" + struct.pack("<I", 0) + b"\x00\xff"
+"""Deflate, no name, time 0, unknown operating system."""
 _BLOCK = 1 << 20
+
+
+def canonical_compression() -> bool:
+    """Whether this Python compresses by the original zlib; its drop-in replacements give other bytes."""
+    return "ng" not in zlib.ZLIB_RUNTIME_VERSION
 
 
 def write_archive(files: Mapping[str, Content], executables: frozenset[str], path: Path) -> None:
@@ -62,7 +67,7 @@ class _Gzip(io.RawIOBase):
 
     def __init__(self, sink: IO[bytes]) -> None:
         self._sink = sink
-        self._deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         self._crc = 0
         self._size = 0
         sink.write(_GZIP_HEADER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,7 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tinsmith.compiler.artifact.archive import Content, file_digest, write_archive
+from tinsmith.compiler.artifact.archive import (
+    Content,
+    canonical_compression,
+    file_digest,
+    write_archive,
+)
 from tinsmith.compiler.artifact.carry import Carried, carry
 from tinsmith.compiler.artifact.dlr import build_dlr, header
 from tinsmith.compiler.artifact.evidence import Evidence, to_files
@@ -69,7 +75,7 @@ def package(
         files[FILE_NAME] = manifest.to_json().encode()
         path = destination / request.artifact_name
         write_archive(files, frozenset({target.library, target.dlr_library}), path)
-    return Package(path, file_digest(path), carried.warnings)
+    return Package(path, file_digest(path), (*carried.warnings, *_unusual_compression()))
 
 
 def compiled_meta(model: Model, target: Target) -> str:
@@ -85,6 +91,15 @@ def compiled_meta(model: Model, target: Target) -> str:
         },
     }
     return json.dumps(record, indent=1) + "\n"
+
+
+def _unusual_compression() -> tuple[str, ...]:
+    if canonical_compression():
+        return ()
+    return (
+        f"this Python compresses by zlib {zlib.ZLIB_RUNTIME_VERSION}, so the artifact's digest differs from "
+        "that of the same files packed with the original zlib",
+    )
 
 
 def _manifest(
