@@ -12,12 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.backends.native.conditions import add_columns, find_conditions
-from tinsmith.compiler.backends.native.levels import levels
-from tinsmith.compiler.backends.native.lower import lower
-from tinsmith.compiler.backends.native.plan_bitslice import add_bitslice, fits, plan_bitslice
-from tinsmith.compiler.backends.native.plan_bytes import add_bytes, plan_bytes
-from tinsmith.compiler.backends.native.plan_walk import add_walk, plan_walk
+from tinsmith.compiler.backends.native.kernels import add_forest
 from tinsmith.compiler.backends.native.program import Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir.model import Forest, Linear, Model, Transform
@@ -80,7 +75,7 @@ VARIANT_NAMES = ("sse2", "avx2", "avx512", "vbmi")
 def emit(model: Model, target: Target, directory: Path) -> Program:
     """Writes the C program of `model` for `target` into `directory`, which must exist."""
     tables = Tables()
-    facts = _add_body(model, tables)
+    facts = _add_body(model, target, tables)
     _add_constants(model, target, tables)
     tables.add(
         "DESCRIPTION", np.frombuffer(_description(model, facts).encode() + b"\0", np.uint8), "JSON text"
@@ -94,47 +89,14 @@ def emit(model: Model, target: Target, directory: Path) -> Program:
     return Program(directory, _units(target, variant_sources), EXPORTS, facts)
 
 
-def _add_body(model: Model, tables: Tables) -> dict[str, Any]:
+def _add_body(model: Model, target: Target, tables: Tables) -> dict[str, Any]:
     body = model.body
     tables.add("BASE", body.base, "accumulator type per margin: the start of its sum")
     if isinstance(body, Linear):
         tables.define("ROWS_PER_THREAD", 4096, "Rows that are worth a thread of their own.")
         tables.add("WEIGHTS", body.weights, "accumulator type per feature, per margin")
         return {"body": "linear", "weights": int(body.weights.size)}
-    return _add_forest(body, tables)
-
-
-def _add_forest(forest: Forest, tables: Tables) -> dict[str, Any]:
-    graph = lower(forest)
-    walk = plan_walk(forest, graph)
-    tables.define("TREES", len(forest.roots), "Trees.")
-    tables.define("LEAF_WIDTH", forest.leaf_values.shape[1], "Values of a leaf.")
-    tables.define("DIVISOR", float(forest.divisor), "Divides the sums.")
-    tables.define("ROWS_PER_THREAD", 1024, "Rows that are worth a thread of their own.")
-    if forest.leaf_values.shape[1] == 1 and forest.num_outputs > 1:
-        tables.add("TREE_COLUMNS", forest.tree_output.astype(np.uint32), "uint32 per tree: its margin")
-    if not walk.inline:
-        tables.add("LEAVES", forest.leaf_values, "accumulator type per leaf, per value")
-    add_walk(walk, tables)
-    found = levels(graph, np.arange(len(graph.roots)))
-    bitslice = fits(found, len(graph.roots))
-    tables.define("HAS_BITSLICE", int(bitslice), "1: tables of the bitslice kernel are here.")
-    tables.define("HAS_LEAF_BYTES", 1, "1: leaf values are here as separate bytes.")
-    if bitslice:
-        conditions = find_conditions(graph, np.concatenate([level.node[level.splits] for level in found]))
-        add_columns(conditions, tables)
-        plan = plan_bitslice(graph, found, conditions)
-        add_bitslice(plan, conditions, forest, tables, True, True)
-        by = plan_bytes(graph, found, conditions)
-        tables.define("HAS_BYTES", int(by is not None), "1: tables of the bytes kernel are here.")
-        if by is not None:
-            add_bytes(by, conditions, forest, tables)
-    return {
-        "body": "forest",
-        "trees": len(forest.roots),
-        "nodes": len(forest.leaf),
-        "depth": int(walk.depth.max(initial=0)),
-    }
+    return add_forest(body, target, tables)
 
 
 def _add_constants(model: Model, target: Target, tables: Tables) -> None:

@@ -91,14 +91,9 @@ def plan_bitslice(graph: Graph, found: list[Level], conditions: Conditions) -> B
 
 
 def add_bitslice(
-    plan: BitslicePlan,
-    conditions: Conditions,
-    forest: Forest,
-    tables: Tables,
-    real_leaves: bool,
-    byte_leaves: bool,
+    plan: BitslicePlan, conditions: Conditions, forest: Forest, tables: Tables, byte_leaves: bool
 ) -> None:
-    """Writes the planes, the trees and the leaves in the forms that the target's kernels read."""
+    """Writes the planes, the trees and the leaves; with `byte_leaves` also in the form for AVX512-VBMI."""
     tables.define("PLANES", conditions.planes, "Constant planes 0 and 1, conditions, category sets.")
     tables.define("TEMPORARIES", plan.temporaries, "Planes that networks write.")
     complete = plan.bits[plan.operations == 0]
@@ -127,8 +122,7 @@ def add_bitslice(
     trees = np.stack([plan.first, plan.operations, _leaf_firsts(plan), wide, plan.bits, column], axis=1)
     tables.add("MUX_TREES", trees.astype(np.uint32), "struct ts_mux_tree per tree")
     tables.add("MUX_CODE", plan.code, "uint32: references of planes, in 1/16")
-    if real_leaves:
-        tables.add("MUX_LEAVES", _values(plan, forest), "accumulator type per tree, margin, leaf number")
+    tables.add("MUX_LEAVES", _values(plan, forest), "accumulator type per tree, margin, leaf number")
     if byte_leaves:
         tables.add(
             "MUX_LEAF_BYTES",
@@ -247,7 +241,7 @@ def _networks(graph: Graph, found: list[Level], conditions: Conditions, count: i
     slots = _result_slots(found, values)
     order = _operation_order(found, values)
     base = conditions.planes
-    trees, positions, operations = [], [], []
+    trees, places, operations = [], [], []
     most = MOST_BITS
     for depth, level in enumerate(found):
         which = np.flatnonzero(level.splits)
@@ -265,20 +259,25 @@ def _networks(graph: Graph, found: list[Level], conditions: Conditions, count: i
                 np.stack([conditions.of_node[level.node[made]], high, low, base + result], axis=1)
             )
             trees.append(level.tree[made])
-            positions.append(order[depth][made, bit])
+            places.append(order[depth][made, bit])
+    tree = _joined(trees)
+    place = np.concatenate([*places, np.empty(0)])
+    by_place = np.lexsort((place, tree))
+    counts = np.bincount(tree, minlength=count)
+    position = np.empty(len(tree), np.int64)
+    position[by_place] = np.arange(len(tree)) - np.repeat(np.cumsum(counts) - counts, counts)
     outputs = np.empty((0, MOST_BITS), np.int64)
     if found:
         outputs = np.where(values[0] < 0, base + slots[0], values[0])
-    tree = _joined(trees)
     leaf_parts = [
         (level.tree, start[d], graph.leaf[level.node], ~level.splits) for d, level in enumerate(found)
     ]
     return _Networks(
-        counts=np.bincount(tree, minlength=count),
+        counts=counts,
         bits=bits,
         temporaries=most if len(tree) else 0,
         tree=tree,
-        position=_joined(positions),
+        position=position,
         operation=np.concatenate([*operations, np.empty((0, 4), np.int64)]),
         outputs=outputs,
         leaf_tree=_joined([part[0][part[3]] for part in leaf_parts]),
@@ -320,35 +319,38 @@ def _bit_values(graph: Graph, found: list[Level], conditions: Conditions, start:
 
 
 def _result_slots(found: list[Level], values: list[Longs]) -> list[Longs]:
-    """Per level, entry and bit: the temporary that its operation writes. A tree's own bits have slots
-    0..MOST_BITS-1; below, a right child uses the next slot where the left one's value is waiting."""
+    """Per level, entry and bit: the temporary that its operation writes. Bit k has temporaries k,
+    k + MOST_BITS, ... of its own: its result goes to the first; below, a right child uses the next one where
+    the left one's value is waiting."""
     slots = [np.zeros_like(level) for level in values]
     if not found:
         return slots
-    work = np.full_like(values[0], MOST_BITS)
     slots[0][:] = np.arange(MOST_BITS)
+    work = slots[0] + MOST_BITS
     for depth in range(len(found) - 1):
         mine = work[found[depth].splits]
         below = np.empty_like(values[depth + 1])
         below[0::2] = mine
-        below[1::2] = mine + (values[depth + 1][0::2] < 0)
+        below[1::2] = mine + MOST_BITS * (values[depth + 1][0::2] < 0)
         slots[depth + 1] = work = below
     return slots
 
 
-def _operation_order(found: list[Level], values: list[Longs]) -> list[Longs]:
-    """Per level, entry and bit: the position of its operation in its tree; bit by bit, children first."""
+def _operation_order(found: list[Level], values: list[Longs]) -> list[NDArray[np.float64]]:
+    """Per level, entry and bit: a number that grows in the order of operations of a tree. A bit's operations
+    come children first; those of different bits take turns, so that few depend on the one before."""
     size = [np.where(level < 0, 1, 0) for level in values]
     for depth in range(len(found) - 2, -1, -1):
         size[depth][found[depth].splits] += size[depth + 1][0::2] + size[depth + 1][1::2]
     if not found:
         return []
-    start = np.cumsum(size[0], axis=1) - size[0]
-    order = [start + size[0] - 1]
+    whole = np.maximum(size[0], 1)
+    start = np.zeros_like(size[0])
+    order = [(start + size[0]) / whole]
     for depth in range(len(found) - 1):
         own = start[found[depth].splits]
         start = np.empty_like(size[depth + 1])
         start[0::2] = own
         start[1::2] = own + size[depth + 1][0::2]
-        order.append(start + size[depth + 1] - 1)
+        order.append((start + size[depth + 1]) / whole[found[depth + 1].tree])
     return order

@@ -10,17 +10,27 @@ struct kernel {
     size_t block;     /* it takes at most so many at once */
 };
 
+#if defined(__AVX512VBMI__)
+#define SMALL_ROWS TS_SMALL_ROWS_VBMI
+#elif defined(__AVX512BW__)
+#define SMALL_ROWS TS_SMALL_ROWS_AVX512
+#elif defined(__AVX2__)
+#define SMALL_ROWS TS_SMALL_ROWS_AVX2
+#else
+#define SMALL_ROWS TS_SMALL_ROWS_BASE
+#endif
+
 static const struct kernel kernels[] = {
 #if TS_HAS_BYTES && defined(__AVX512VBMI__)
-    {TS_BYTES, TS_NAME(ts_bytes), TS_NAME(ts_bytes_workspace), 32, 32},
+    {TS_BYTES, TS_NAME(ts_bytes), TS_NAME(ts_bytes_workspace), SMALL_ROWS, SMALL_ROWS},
 #endif
+    {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), SMALL_ROWS, SMALL_ROWS},
 #if TS_HAS_BITSLICE
-    {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), 32, 32},
     {TS_BITSLICE, TS_NAME(ts_bitslice), TS_NAME(ts_bitslice_workspace), SIZE_MAX, 512},
-#else
-    {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), 16, 16},
 #endif
+#if TS_HAS_GATHER
     {TS_GATHER, TS_NAME(ts_gather), TS_NAME(ts_gather_workspace), SIZE_MAX, 512},
+#endif
 };
 
 #define KERNELS (sizeof kernels / sizeof kernels[0])

@@ -3,6 +3,7 @@
 #include "forest_walk.h"
 #include "kernels.h"
 
+#if TS_HAS_GATHER
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 #include "gather_avx512.h"
 #elif defined(__AVX2__)
@@ -70,3 +71,4 @@ void TS_NAME(ts_gather)(const float *rows, size_t count, size_t stride, ts_real 
         walk_chunk(rows + first * stride, count - first < chunk ? count - first : chunk, stride,
                    margins + first * TS_MARGINS, workspace);
 }
+#endif
