@@ -309,6 +309,32 @@ def test_nested_containers_do_not_overflow_the_stack() -> None:
         load(b"}(" + b"(" * 200000 + b"t" * 200000 + b"Nu.")
 
 
+def test_keys_that_are_slow_to_hash_are_refused() -> None:
+    for key in (2**64, -(2**64), tuple(range(65)), ((1,),), 1j, (1, 2**70)):
+        with pytest.raises(ClientError, match="a dictionary key is"):
+            load(pickle.dumps({key: None}))
+    plain = {
+        2**64 - 1: 1,
+        -(2**63): 2,
+        tuple(range(64)): 3,
+        frozenset({1}): 4,
+        0.5: 5,
+        np.int64(3): 6,
+        None: 7,
+    }
+    assert load(pickle.dumps(plain)) == plain
+
+
+def test_a_bomb_of_references_is_refused() -> None:
+    # Each level doubles what the one below refers to; nothing is copied, so nothing explodes.
+    levels = b"]" + b"".join(b"q%c0](h%ch%ce" % (i, i, i) for i in range(60)) + b"."
+    assert len(load(levels)) == 2
+    head = b"\x80\x02" + pickle.dumps({str(i): i for i in range(50_000)}, 2)[2:-1] + b"q\xff0"
+    for again in (b"ca\nb\n)\x81h\xffb0", b"ca\nb\n)\x81Nh\xff\x86b0", b"c__builtin__\ndict\n(h\xfftR0"):
+        with pytest.raises(ClientError, match="unfolds to more"):
+            load(head + 2000 * again + b"N.")
+
+
 def test_repeated_use_of_one_buffer_is_refused() -> None:
     head = b"\x80\x02" + pickletools.optimize(pickle.dumps("a" * (8 << 20), 2))[2:-1] + b"q\x000"
     once = b"c_codecs\nencode\n(h\x00U\x06latin1tR0"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.formats.pickle_objects import (
+    ENTRY_COST,
     Dtype,
     Global,
     MalformedPickle,
@@ -32,7 +33,6 @@ BUDGET = 2 << 30
 """Bytes of memory that the objects of one pickle may take, by the estimates below, beyond its own size."""
 _COST = 64
 _OBJECT_COST = 600
-_ENTRY_COST = 100
 
 _ARRAY_WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 _OLD_WRAPPERS = ("joblib.numpy_pickle.NDArrayWrapper", "joblib.numpy_pickle.ZNDArrayWrapper")
@@ -113,7 +113,7 @@ class Machine:
 
     def memoize(self, key: int) -> None:
         """Remember the top of the stack."""
-        self.charge(_ENTRY_COST)
+        self.charge(ENTRY_COST)
         self.memo[key] = self.stack[-1]
 
     def find(self, module: Any, name: Any) -> None:
@@ -154,9 +154,7 @@ class Machine:
         if isinstance(target, np.ndarray):
             build_array(target, state, self.charge)
         elif isinstance(target, Record):
-            if isinstance(state, dict):
-                self.charge(_ENTRY_COST * len(state))
-            target.build(state)
+            target.build(state, self.charge)
             if target.name.endswith(_ARRAY_WRAPPER):
                 self.stack[-1] = self.read_array(target.fields)
         elif isinstance(target, Dtype):
@@ -189,8 +187,9 @@ class Machine:
 
 
 def _put_text(machine: Machine, size: int) -> None:
+    text = machine.take(size)
     machine.charge(4 * size)
-    machine.push(machine.take(size).decode("utf-8", "surrogatepass"))
+    machine.push(text.decode("utf-8", "surrogatepass"))
 
 
 def _put_bytes(machine: Machine, size: int) -> None:
@@ -241,7 +240,7 @@ def _set_items(machine: Machine, values: list[Any]) -> None:
         target = target.entries
     if not isinstance(target, dict) or len(values) % 2:
         raise MalformedPickle(f"a {type(target).__name__} is filled by key")
-    machine.charge(_ENTRY_COST * len(values))
+    machine.charge(ENTRY_COST * len(values))
     for key, value in zip(values[::2], values[1::2], strict=True):
         target[checked_key(key)] = value
 
@@ -251,7 +250,7 @@ def _add_items(machine: Machine) -> None:
     target = machine.stack[-1]
     if not isinstance(target, set):
         raise MalformedPickle(f"a {type(target).__name__} is added to")
-    machine.charge(_ENTRY_COST * len(values))
+    machine.charge(ENTRY_COST * len(values))
     target.update(checked_key(value) for value in values)
 
 

@@ -15,6 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Arguments = tuple[Any, ...]
+Charge = Callable[[int], None]
+"""Takes so many bytes from the budget of the pickle, and raises MalformedPickle when it is spent."""
+
+ENTRY_COST = 100  # bytes of a dictionary entry, roughly
+
 
 class MalformedPickle(Exception):
     """The pickle contradicts itself or asks for something that is not allowed."""
@@ -50,12 +56,13 @@ class Record:
         """The class name without its module."""
         return self.name.rpartition(".")[2]
 
-    def build(self, state: Any) -> None:
+    def build(self, state: Any, charge: Charge) -> None:
         """Take `state` as the BUILD opcode does."""
         self.state = state
         parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
         for part in parts:
             if isinstance(part, dict):
+                charge(ENTRY_COST * len(part))
                 self.fields.update((key, value) for key, value in part.items() if isinstance(key, str))
 
 
@@ -83,11 +90,12 @@ class Dtype:
 
 
 MAX_ITEM = 1 << 24  # bytes of one array element
+MAX_FIELDS = 4096  # of a structured dtype
 _DTYPE_CODE = re.compile(r"[|<>=]?[?bBhHiIlLqQefdgcuFDGOSUVmM][0-9]{0,8}")
 
 
-def construct(function: Global | Record, args: tuple[Any, ...], charge: Callable[[int], None]) -> Any:
-    """The object that calling `function` with `args` stands for. `charge(bytes)` guards memory."""
+def construct(function: Global | Record, args: Arguments, charge: Charge) -> Any:
+    """The object that calling `function` with `args` stands for."""
     if isinstance(function, Record):
         return Record(f"{function.name}.__call__", (function, *args))
     known = CONSTRUCTORS.get(function.name)
@@ -96,14 +104,14 @@ def construct(function: Global | Record, args: tuple[Any, ...], charge: Callable
     return Record(function.name, args)
 
 
-def instance(cls: Any, args: tuple[Any, ...], charge: Callable[[int], None]) -> Any:
+def instance(cls: Any, args: Arguments, charge: Charge) -> Any:
     """The object that `cls.__new__(cls, *args)` stands for."""
     if not isinstance(cls, Global):
         raise MalformedPickle(f"an instance of a {type(cls).__name__} instead of a class")
     return construct(cls, args, charge)
 
 
-def build_array(array: NDArray[Any], state: Any, charge: Callable[[int], None]) -> None:
+def build_array(array: NDArray[Any], state: Any, charge: Charge) -> None:
     """Fill the empty `array` from the state of ndarray.__reduce__: [version], shape, dtype, order, data."""
     if array.shape != (0,) or array.dtype != np.int8:
         raise MalformedPickle("an array is built twice")
@@ -156,7 +164,9 @@ def _check_objects(dtype: np.dtype[Any], count: int, data: Any) -> None:
 
 
 def _structured(names: Any, fields: Any, itemsize: Any) -> np.dtype[Any]:
-    if not isinstance(names, tuple) or not isinstance(fields, dict) or not set(names) <= set(fields):
+    if not isinstance(names, tuple) or not isinstance(fields, dict) or len(names) > MAX_FIELDS:
+        raise MalformedPickle(f"the fields of a structured numpy.dtype are not at most {MAX_FIELDS} names")
+    if not set(names) <= set(fields):
         raise MalformedPickle("the fields of a structured numpy.dtype do not fit their names")
     layout = {
         "names": [_text(name) for name in names],
@@ -196,10 +206,6 @@ def _text(value: Any) -> str:
     return value
 
 
-Arguments = tuple[Any, ...]
-Charge = Callable[[int], None]
-
-
 def _new_dtype(args: Arguments, charge: Charge) -> Dtype:
     code = _text(args[0])
     if not _DTYPE_CODE.fullmatch(code):
@@ -217,6 +223,7 @@ def _new_scalar(args: Arguments, charge: Charge) -> Any:
         return args[1]
     data = args[1].encode("latin-1") if isinstance(args[1], str) else args[1]
     _check_size(dtype, 1, len(data))
+    charge(len(data))
     return np.frombuffer(data, dtype)[0]
 
 
@@ -252,7 +259,7 @@ def _elements(args: Arguments, charge: Charge) -> list[Any]:
     values = args[0] if args else []
     if not isinstance(values, list | tuple | set | frozenset | dict):
         raise MalformedPickle(f"a collection made of a {type(values).__name__}")
-    charge(100 * len(values))
+    charge(ENTRY_COST * len(values))
     return list(values)
 
 
@@ -302,16 +309,24 @@ def _new_object(args: Arguments, charge: Charge) -> Any:
 
 
 def checked_key(key: Any) -> Any:
-    """`key`, if hashing it is harmless: a scalar, a record, or a shallow tuple of such."""
+    """`key`, if hashing it is harmless: a record, a scalar whose hash is quick and not for anyone to
+    choose, or a short tuple of such."""
     if isinstance(key, tuple):
-        if not all(isinstance(part, _KEYS) for part in key):
-            raise MalformedPickle("a dictionary key is a nested tuple or holds a container")
-    elif not isinstance(key, (*_KEYS, frozenset)):
-        raise MalformedPickle(f"a dictionary key is a {type(key).__name__}")
+        if len(key) > _LONGEST_KEY or not all(map(_is_simple_key, key)):
+            raise MalformedPickle("a dictionary key is a long or nested tuple or holds a container")
+    elif not isinstance(key, frozenset) and not _is_simple_key(key):
+        raise MalformedPickle(f"a dictionary key is a {type(key).__name__}, or a number beyond 64 bits")
     return key
 
 
-_KEYS = (str, bytes, int, float, complex, type(None), np.generic, Record, Global)
+def _is_simple_key(key: Any) -> bool:
+    if isinstance(key, int):
+        return -(1 << 63) <= key < 1 << 64
+    return isinstance(key, _KEYS) and not isinstance(key, np.void | np.complexfloating)
+
+
+_LONGEST_KEY = 64
+_KEYS = (str, bytes, float, type(None), np.generic, Record, Global)
 
 CONSTRUCTORS: dict[str, Callable[[Arguments, Charge], Any]] = {
     "numpy.dtype": _new_dtype,
