@@ -139,7 +139,8 @@ def compile_all(jobs: dict[str, dict[str, Any]], folder: Path) -> dict[str, Path
             OutputConfig={"S3OutputLocation": f"s3://{BUCKET}/compiled/", **target},
             StoppingCondition={"MaxRuntimeInSeconds": JOB_SECONDS},
         )
-    return {name: download(await_job(sagemaker, name), folder / name) for name in jobs}
+    uris = await_all(sagemaker, list(jobs))
+    return {name: download(uri, folder / name) for name, uri in uris.items()}
 
 
 def find_emulator(service: Service, device: str) -> str | None:
@@ -155,20 +156,24 @@ def find_emulator(service: Service, device: str) -> str | None:
     return None
 
 
-def await_job(sagemaker: Any, name: str) -> str:
-    """The URI of the job's artifact, with its progress on the way."""
-    began, last = time.monotonic(), ""
-    while True:
-        job = sagemaker.describe_compilation_job(CompilationJobName=name)
-        status = job["CompilationJobStatus"]
-        if status != last:
+def await_all(sagemaker: Any, names: list[str]) -> dict[str, str]:
+    """The URIs of the jobs' artifacts, with the jobs' progress on the way."""
+    began, seen = time.monotonic(), dict.fromkeys(names, "")
+    uris: dict[str, str] = {}
+    while len(uris) < len(names):
+        for name in names:
+            job = sagemaker.describe_compilation_job(CompilationJobName=name)
+            status = job["CompilationJobStatus"]
+            if status == seen[name]:
+                continue
+            seen[name] = status
             console.print(f"  {name:18} {status:11} {time.monotonic() - began:5.1f} s")
-            last = status
-        if status == "COMPLETED":
-            return str(job["ModelArtifacts"]["S3ModelArtifacts"])
-        if status in ("FAILED", "STOPPED"):
-            raise SystemExit(f"{name}: {job.get('FailureReason', status)}")
-        time.sleep(0.2)
+            if status == "COMPLETED":
+                uris[name] = job["ModelArtifacts"]["S3ModelArtifacts"]
+            elif status in ("FAILED", "STOPPED"):
+                raise SystemExit(f"{name}: {job.get('FailureReason', status)}")
+        time.sleep(0.1)
+    return uris
 
 
 def download(uri: str, folder: Path) -> Path:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import tarfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,3 +168,28 @@ def test_another_frameworks_model_is_refused_with_its_name(
     assert outcome.errors.startswith("ClientError: InputConfiguration: ")
     assert "model.json" in outcome.errors
     assert "Traceback" not in outcome.errors
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_nothing_behind(model_folder: Path, tmp_path: Path, number: int, code: int) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "tinsmith", "compile", str(model_folder), *XGBOOST, *HERE]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    process = subprocess.Popen(
+        [*command, "-o", str(tmp_path / "o")], env=environment, stderr=subprocess.DEVNULL
+    )
+    while not list(temporary.glob("tinsmith-*/work/scratch/*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(30) == code
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "o").exists()
+    assert str(temporary).encode() not in b"".join(command_lines())
+
+
+def command_lines() -> Iterator[bytes]:
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            yield (process / "cmdline").read_bytes()

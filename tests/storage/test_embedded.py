@@ -45,6 +45,14 @@ def readable(store: EmbeddedStore, uri: str, folder: Path) -> bool:
     return True
 
 
+def sockets() -> list[Path]:
+    return list(Path("/tmp").glob("seaweedfs-*.sock"))
+
+
+def ports_of(store: EmbeddedStore) -> set[str]:
+    return {str(port + offset) for port in store.ports.values() for offset in (0, 10_000)}
+
+
 def test_objects_and_keys_survive_kill_and_restart(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(os.urandom(200_000))
     with EmbeddedStore(tmp_path / "objects") as store:
@@ -59,6 +67,7 @@ def test_objects_and_keys_survive_kill_and_restart(tmp_path: Path) -> None:
         assert (tmp_path / "back").read_bytes() == (tmp_path / "file").read_bytes()
         last = store.process.pid
     assert not alive(last)
+    assert not [path for path in sockets() if path.stem.rpartition("-")[2] in ports_of(store)]
 
     with EmbeddedStore(tmp_path / "objects") as store:
         assert (store.port, store.credentials) == first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -30,6 +31,8 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 our fault, 2 usage, 3 the model or request is at fault."""
+    # Commands tidy up after themselves; the default action of SIGTERM would not let them.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         app()
     except TinsmithError as error:

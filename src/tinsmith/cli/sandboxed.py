@@ -16,6 +16,7 @@ from tinsmith.settings import SandboxOptions
 from tinsmith.spec.request import Report, WorkDirectory
 from tinsmith.worker.artifact import read_report
 from tinsmith.worker.attempt import environment
+from tinsmith.worker.processes import adopt_orphans, kill_descendants
 from tinsmith.worker.sandbox import prepare
 
 
@@ -33,6 +34,7 @@ def work_directory() -> Iterator[WorkDirectory]:
 
 def run_sandboxed(module: str, work: WorkDirectory, log: Callable[[str], None]) -> Report:
     """The report of `python -m MODULE WORKDIR`; what it prints goes to `log`, line by line."""
+    adopt_orphans()
     sandbox = prepare(SandboxOptions(), work.path.parent)
     sandbox.adopt(work.path)
     command = (sys.executable, "-I", "-B", "-m", module, str(work.path))
@@ -45,10 +47,8 @@ def run_sandboxed(module: str, work: WorkDirectory, log: Callable[[str], None]) 
         reader.start()
     try:
         code = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+    finally:
+        kill_descendants()
     for reader in readers:
         reader.join()
     return read_report(work, code)

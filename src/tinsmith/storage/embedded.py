@@ -82,6 +82,7 @@ class EmbeddedStore:
                 f"Port {self.port} or {self.port + _GRPC_OFFSET} of the embedded object store is taken: "
                 "name another one with --s3-port."
             )
+        self._remove_sockets()
         # The kernel kills the child when the *thread* that made it ends, so one thread makes them all.
         self._supervisor = threading.Thread(
             target=self._supervise, args=(program,), name="seaweedfs", daemon=True
@@ -124,6 +125,7 @@ class EmbeddedStore:
                 if self._stopping.is_set():
                     self.process.terminate()
                 code = self.process.wait()
+            self._remove_sockets()
             if self._stopping.is_set():
                 return
             pause = 0.5 if time.monotonic() - began > _LONGEST_PAUSE else min(2 * pause, _LONGEST_PAUSE)
@@ -177,6 +179,13 @@ class EmbeddedStore:
         ports["s3"] = s3_port or ports["s3"]
         file.write_text(json.dumps(ports))
         return ports
+
+    def _remove_sockets(self) -> None:
+        """SeaweedFS leaves its Unix sockets behind when it is killed, in /tmp whatever TMPDIR says."""
+        for port in self.ports.values():
+            for number in (port, port + _GRPC_OFFSET):
+                for path in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
+                    path.unlink(missing_ok=True)
 
     def _open_log(self) -> IO[bytes]:
         path = self.directory / "log"
