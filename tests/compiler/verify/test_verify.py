@@ -152,6 +152,16 @@ def test_what_only_a_customer_s_process_shows_fails(
         verify(tarball, model, plain, tmp_path)
 
 
+@pytest.mark.parametrize("flag", ["", "!"])
+def test_large_batches_are_compared_to_the_last_row(
+    model: Model, compile_plainly: Callable[..., Path], plain: Target, tmp_path: Path, flag: str
+) -> None:
+    misbehave = f"if (count > 9000 && {flag}(flags & TINSMITH_MARGIN)) count--;"
+    tarball = pack(model, plain, compile_plainly(model, plain, tmp_path, misbehave), tmp_path)
+    with pytest.raises(InternalError, match=r"tinsmith_runtime: .*2 of 3600 values differ: row 1799"):
+        verify(tarball, model, plain, tmp_path)
+
+
 def test_the_tarball_is_what_is_executed(
     model: Model, compile_plainly: Callable[..., Path], plain: Target, tmp_path: Path
 ) -> None:

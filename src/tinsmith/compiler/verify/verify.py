@@ -61,7 +61,8 @@ class Verification:
     latency_microseconds: float | None = None
     """Of one row, through tinsmith_runtime; the best of many. Only where the target is this machine."""
     rows_per_second: float | None = None
-    """Of a batch, through tinsmith_runtime; the best of many. Only where the target is this machine."""
+    """Of a large batch on all processors, through tinsmith_runtime; the best of many. Only where the target
+    is this machine."""
 
 
 def verify(
@@ -189,6 +190,7 @@ class Trial:
             "PYTHONPATH": os.pathsep.join(paths),
             "TMPDIR": str(self.folder),
             "HOME": str(self.folder),
+            "TINSMITH_NUM_THREADS": str(max(2, len(os.sched_getaffinity(0)))),
         }
         command = [sys.executable, "-m", "tinsmith.compiler.verify.child", str(self.tarball), str(rows)]
         done = run([*command, str(result), str(MEASURED_SECONDS)], settings)
@@ -204,8 +206,9 @@ class Trial:
 
 
 def _customer_answers(answers: Mapping[str, Rows], total: int) -> list[Answer]:
-    return [
-        Answer(Call(0, total), 0, answers["prediction"].reshape(total, -1)),
-        Answer(Call(0, total, margin=True), 0, answers["margin"].reshape(total, -1)),
-        Answer(Call(0, 1), 0, answers["prediction_of_one"].reshape(1, -1)),
-    ]
+    found = [Answer(Call(0, 1), 0, answers["prediction_of_one"].reshape(1, -1))]
+    for kind in ("prediction", "margin"):
+        whole = answers[kind]
+        rounds = whole.reshape(len(whole) // total, total, -1)
+        found += [Answer(Call(0, total, margin=kind == "margin"), 0, part) for part in rounds]
+    return found
