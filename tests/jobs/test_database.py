@@ -6,15 +6,18 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import IntegrityError
 
 from tinsmith.errors import InternalError
 from tinsmith.jobs.job import Job, JobKey, Status
-from tinsmith.jobs.store import Store
+from tinsmith.jobs.store import NameInUse, Store
 
 NewJob = Callable[..., Job]
 
@@ -95,6 +98,93 @@ def test_threads_claim_every_job_once(store: Store, new_job: NewJob) -> None:
         thread.join()
     assert sorted(taken) == sorted(f"j{index}" for index in range(200))
     assert Counter(event.kind for event in store.events()) == {"created": 200, "claimed": 200}
+
+
+def test_threads_add_each_name_once_and_tell_the_others(store: Store, new_job: NewJob) -> None:
+    outcomes: list[tuple[str, str]] = []
+    start = threading.Barrier(8)
+
+    def work(index: int) -> None:
+        start.wait()
+        for name in range(40):
+            job = new_job(f"j{name}", inference=str(index))
+            try:
+                store.add(job, {"owner": str(index)})
+                outcomes.append((job.key.name, "added"))
+            except NameInUse:
+                outcomes.append((job.key.name, "in use"))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = Counter(outcomes)
+    for name in range(40):
+        job = store.get(new_job(f"j{name}").key)
+        assert (counts[job.key.name, "added"], counts[job.key.name, "in use"]) == (1, 7)
+        assert store.tags(job.arn) == {"owner": job.request["inference"]}
+    assert Counter(event.kind for event in store.events()) == {"created": 40}
+
+
+def test_changes_that_wait_share_a_commit_and_fail_alone(store: Store) -> None:
+    database = store._database
+    commits: list[str] = []
+    event.listen(database._engine, "commit", lambda connection: commits.append("commit"))
+    outcomes: list[str] = []
+
+    def insert(name: str) -> None:
+        def change(connection: Connection) -> str:
+            statement = "INSERT INTO job_tag (job_id, key, value) VALUES (1, ?, '')"
+            connection.exec_driver_sql(statement, (name,))
+            return name
+
+        try:
+            outcomes.append(database.write(change))
+        except IntegrityError:
+            outcomes.append("refused")
+
+    with database.writing() as connection:
+        columns = "account, region, name, arn, request, status, version, attempt, creation_time"
+        values = "'a', 'r', 'n', 'arn', '{}', 'STARTING', 1, 0, 0"
+        statement = f"INSERT INTO job (id, {columns}, last_modified_time) VALUES (1, {values}, 0)"
+        connection.exec_driver_sql(statement)
+        threads = [threading.Thread(target=insert, args=(name,)) for name in ("x", "x", "y", "z")]
+        for thread in threads:
+            thread.start()
+        while len(database._waiting) < 4:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["refused", "x", "y", "z"]
+    assert commits == ["commit", "commit"]
+    assert sorted(store.tags("arn")) == ["x", "y", "z"]
+
+
+def test_a_failed_commit_is_told_to_everyone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = store._database
+
+    def fail(connection: Connection) -> None:
+        raise OSError("disk full")
+
+    event.listen(database._engine, "commit", fail)
+    errors: list[str] = []
+
+    def work() -> None:
+        try:
+            database.write(lambda connection: None)
+        except OSError as error:
+            errors.append(str(error))
+
+    with database._lock:
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        while len(database._waiting) < 3:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert errors == ["disk full"] * 3
 
 
 def test_processes_open_a_new_database_at_once_and_claim_every_job_once(url: str, new_job: NewJob) -> None:

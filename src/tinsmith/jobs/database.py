@@ -2,16 +2,18 @@
 
 SQLite runs with a write-ahead log and synchronous=FULL: what a committed transaction wrote survives
 the loss of the process and of power. Writers of one process queue for a lock of ours, because
-SQLite's own busy handler sleeps and retries; writers of other processes meet that handler.
+SQLite's own busy handler sleeps and retries; writers of other processes meet that handler. Changes that
+queue up while one commit waits for the disk share the next commit.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
@@ -20,6 +22,26 @@ from tinsmith.errors import InternalError
 from tinsmith.jobs import schema
 
 BUSY_SECONDS = 30
+
+
+T = TypeVar("T")
+
+
+class _Change:
+    """A change that waits for its commit, and then its outcome."""
+
+    def __init__(self, change: Callable[[Connection], object]) -> None:
+        self.change = change
+        self.done = False
+        self.result: object = None
+        self.error: BaseException | None = None
+
+    def run(self, connection: Connection) -> None:
+        try:
+            with connection.begin_nested():
+                self.result = self.change(connection)
+        except Exception as error:
+            self.error = error
 
 
 class Database:
@@ -31,6 +53,7 @@ class Database:
             raise InternalError(f"job database {url!r}: expected sqlite:///<path>")
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._waiting: deque[_Change] = deque()
         self._engine = create_engine(
             parsed, connect_args={"timeout": BUSY_SECONDS}, pool_size=8, max_overflow=-1
         )
@@ -49,11 +72,36 @@ class Database:
         with self._readers.begin() as connection:
             yield connection
 
+    def write(self, change: Callable[[Connection], T]) -> T:
+        """The result of `change`, once it is committed; what `change` raises undoes it alone.
+
+        Whoever gets the lock first runs all the changes that wait, in one transaction.
+        """
+        mine = _Change(change)
+        self._waiting.append(mine)
+        with self._lock:
+            if not mine.done:
+                self._commit([self._waiting.popleft() for _ in range(len(self._waiting))])
+        if mine.error is not None:
+            raise mine.error
+        return cast(T, mine.result)
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """An exclusive transaction: no other writer between its first statement and its commit."""
         with self._lock, self._engine.begin() as connection:
             yield connection
+
+    def _commit(self, batch: list[_Change]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for each in batch:
+                    each.run(connection)
+        except BaseException as error:  # nobody may take a change for committed that is not
+            for each in batch:
+                each.error = error
+        for each in batch:
+            each.done = True
 
     def _create_schema(self, url: str) -> None:
         with self.writing() as connection:

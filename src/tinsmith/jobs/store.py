@@ -117,12 +117,15 @@ class Store:
         """Stores a new job; it is durable when this returns. Raises NameInUse, TooManyTags."""
         if len(tags) > MAX_TAGS:
             raise TooManyTags(len(tags))
+
+        def insert_all(connection: Connection) -> None:
+            job_id = connection.execute(_INSERT_JOB, _row_of(job)).lastrowid
+            if tags:
+                connection.execute(_INSERT_TAG, _tag_rows(job_id, tags))
+            _append(connection, job, job.creation_time, "created", {})
+
         try:
-            with self._database.writing() as connection:
-                job_id = connection.execute(_INSERT_JOB, _row_of(job)).lastrowid
-                if tags:
-                    connection.execute(_INSERT_TAG, _tag_rows(job_id, tags))
-                _append(connection, job, job.creation_time, "created", {})
+            self._database.write(insert_all)
         except IntegrityError:
             raise NameInUse(self.get(job.key)) from None
         self.changed.set()

@@ -67,6 +67,8 @@ class Supervisor:
         self._clock = clock
         self._owner = ""
         self._running: list[Running] = []
+        self._spare: subprocess.Popen[bytes] | None = None
+        """An attempt without a job yet: it has the half second of start-up behind it."""
         self._housekeeping_at = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -117,6 +119,8 @@ class Supervisor:
             self._look_for_stops(now)
             self._fail_overdue(now)
             self._fill_slots()
+        elif self._spare is None:
+            self._spare = _launch()
 
     def _watch(self, running: Running) -> None:
         now = self._clock()
@@ -267,11 +271,7 @@ class Supervisor:
             allow_unverified=self._settings.allow_unverified,
             s3=self._settings.s3,
         )
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tinsmith.worker.attempt", str(os.getpid())],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        process = self._take_spare()
         write_pid_file(folder / "pid", process.pid)
         assert process.stdin is not None
         try:
@@ -280,6 +280,10 @@ class Supervisor:
         except BrokenPipeError:
             pass  # it died at once, which the next look finds
         return process
+
+    def _take_spare(self) -> subprocess.Popen[bytes]:
+        spare, self._spare = self._spare, None
+        return spare if spare is not None and spare.poll() is None else _launch()
 
     def _recover(self) -> None:
         for folder in self._settings.work_dir.iterdir():
@@ -293,6 +297,9 @@ class Supervisor:
             _remove(folder)
 
     def _shut_down(self) -> None:
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare.communicate()
         for running in self._running:
             if running.ending is None:
                 self._end(running, "shutdown", self._options.stop_grace)
@@ -318,6 +325,12 @@ class Supervisor:
     def _max_runtime(self, job: Job) -> int:
         limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds")
         return self._options.default_max_runtime if limit is None else int(limit)
+
+
+def _launch() -> subprocess.Popen[bytes]:
+    """An attempt that waits for its order on stdin."""
+    command = [sys.executable, "-P", "-m", "tinsmith.worker.attempt", str(os.getpid())]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _timed_out(limit: int) -> str:
