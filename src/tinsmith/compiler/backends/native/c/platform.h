@@ -15,7 +15,8 @@ void ts_release(void *memory);
 typedef void (*ts_task)(void *context, size_t part);
 void ts_parallel(ts_task task, void *context, size_t parts);
 
-/* Threads that ts_parallel may use: TINSMITH_NUM_THREADS, else the CPUs this process may run on. At least 1. */
+/* Threads that ts_parallel may use: TINSMITH_NUM_THREADS, else the CPUs this process may run on, or fewer where its
+ * container is granted less processor time. 1 to 256; settled when first asked. */
 unsigned ts_thread_limit(void);
 
 /* x86 only: the best instruction set of this CPU (and OS), capped by the environment's

@@ -21,16 +21,28 @@ __attribute__((weak)) extern int pthread_create(pthread_t *, const void *, void 
 __attribute__((weak)) extern int pthread_join(pthread_t, void **);
 
 #if defined(__x86_64__)
-enum { FUTEX = 202, GETPID = 39, SCHED_GETAFFINITY = 204, RT_SIGPROCMASK = 14 };
+enum { READ = 0, CLOSE = 3, RT_SIGPROCMASK = 14, GETPID = 39, FUTEX = 202, SCHED_GETAFFINITY = 204, OPENAT = 257 };
 #elif defined(__i386__) || defined(__arm__)
-enum { FUTEX = 240, GETPID = 20, SCHED_GETAFFINITY = 242, RT_SIGPROCMASK = 175 };
+enum { READ = 3, CLOSE = 6, GETPID = 20, RT_SIGPROCMASK = 175, FUTEX = 240, SCHED_GETAFFINITY = 242 };
+#if defined(__i386__)
+enum { OPENAT = 295 };
+#else
+enum { OPENAT = 322 };
+#endif
 #elif defined(__aarch64__)
-enum { FUTEX = 98, GETPID = 172, SCHED_GETAFFINITY = 123, RT_SIGPROCMASK = 135 };
+enum { OPENAT = 56, CLOSE = 57, READ = 63, FUTEX = 98, SCHED_GETAFFINITY = 123, RT_SIGPROCMASK = 135, GETPID = 172 };
 #else
 #error "no system call numbers for this architecture"
 #endif
 
 enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129, SIG_BLOCK = 0, SIG_SETMASK = 2 };
+
+enum { AT_FDCWD = -100, O_CLOEXEC = 02000000 };
+
+/* Where a container sees the processor time that it may use: "QUOTA PERIOD" or "max PERIOD". */
+#ifndef CPU_QUOTA_FILE
+#define CPU_QUOTA_FILE "/sys/fs/cgroup/cpu.max"
+#endif
 
 enum { MAX_THREADS = 256, ALIGNMENT = 64, SPINS = 1000 };
 
@@ -107,6 +119,41 @@ static unsigned available_cpus(void)
     return cpus;
 }
 
+static uint64_t leading_number(const char **text)
+{
+    uint64_t number = 0;
+    for (; **text >= '0' && **text <= '9' && number < UINT64_MAX / 100; ++*text)
+        number = number * 10 + (uint64_t)(**text - '0');
+    return number;
+}
+
+/* CPUs' worth of time that the container may use, rounded up; 0 when nothing limits it. */
+static uint64_t granted_cpus(void)
+{
+    char line[48];
+    long file = syscall(OPENAT, (long)AT_FDCWD, CPU_QUOTA_FILE, (long)O_CLOEXEC, 0L);
+    if (file < 0)
+        return 0;
+    long length = syscall(READ, file, line, sizeof line - 1);
+    syscall(CLOSE, file);
+    if (length <= 0)
+        return 0;
+    line[length] = '\0';
+    const char *text = line;
+    uint64_t quota = leading_number(&text);
+    if (quota == 0 || *text++ != ' ')
+        return 0;
+    uint64_t period = leading_number(&text);
+    return period == 0 ? 0 : (quota + period - 1) / period;
+}
+
+static unsigned default_limit(void)
+{
+    unsigned cpus = available_cpus();
+    uint64_t granted = granted_cpus();
+    return granted != 0 && granted < cpus ? (unsigned)granted : cpus;
+}
+
 unsigned ts_thread_limit(void)
 {
     static atomic_uint known;
@@ -116,7 +163,7 @@ unsigned ts_thread_limit(void)
         if (ts_environment("TINSMITH_NUM_THREADS", text, sizeof text))
             limit = ts_number(text, MAX_THREADS);
         if (limit == 0)
-            limit = available_cpus();
+            limit = default_limit();
         if (limit == 0)
             limit = 1;
         if (limit > MAX_THREADS)
