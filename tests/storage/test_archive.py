@@ -184,6 +184,12 @@ def test_names_that_are_not_utf8(tarball: Callable[[bytes], Path]) -> None:
     assert "not UTF-8" in str(refusal(tarball(gzip.compress(bytes(raw)))))
 
 
+def test_a_header_that_does_not_match_its_checksum(tarball: Callable[[bytes], Path]) -> None:
+    raw = bytearray(tar_bytes(member("first"), member("second"), form=tarfile.USTAR_FORMAT))
+    raw[1024] ^= 1
+    assert "a member header has a wrong checksum" in str(refusal(tarball(gzip.compress(bytes(raw)))))
+
+
 def test_a_sparse_file_is_refused(tarball: Callable[[bytes], Path]) -> None:
     pax = {"GNU.sparse.major": "1", "GNU.sparse.realsize": str(1 << 50)}
     raw = tar_bytes(member("hole", b"\0" * 512, pax_headers=pax))

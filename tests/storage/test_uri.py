@@ -42,6 +42,7 @@ def test_accepted(uri: str, bucket: str, key: str) -> None:
         ("https://127.0.0.1:9230/b", "names no key"),
         ("https://127.0.0.1:9231/b/k", "expected 127.0.0.1:9230 or an AWS S3 host"),
         ("https://evil.example/b/k", "is unknown"),
+        ("https://evil127.0.0.1:9230/k", "is unknown"),
         ("https://s3.amazonaws.com.evil.example/b/k", "is unknown"),
         ("https://evils3.amazonaws.com/b/k", "is unknown"),
         ("https://b.s3.amazonaws.com/k?X-Amz-Signature=1", "signed links are not accepted"),
