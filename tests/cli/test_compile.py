@@ -58,6 +58,7 @@ def test_json_is_the_report(tinsmith: Tinsmith, compiled: Path, model_folder: Pa
     assert {"read", "emit", "build", "package", "verify"} <= report["timings"].keys()
 
 
+@pytest.mark.slow
 def test_a_job_writes_the_same_bytes(service: Service, compiled: Path, model_folder: Path) -> None:
     s3, sagemaker = service.client("s3"), service.client("sagemaker")
     s3.upload_file(str(model_folder.with_name("model.tar.gz")), "tinsmith", "in/model.tar.gz")
@@ -85,6 +86,7 @@ def test_a_job_writes_the_same_bytes(service: Service, compiled: Path, model_fol
     assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(artifact).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_folder_is_a_model_too(
     tinsmith: Tinsmith, compiled: Path, model_folder: Path, tmp_path: Path
 ) -> None:

@@ -183,6 +183,18 @@ def test_taken_ports_of_the_last_run_are_replaced(tmp_path: Path) -> None:
     }
 
 
+def test_a_port_that_is_taken_before_the_start_is_replaced(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path)
+    taken = store.ports["filer"]
+    with socket.create_server(("127.0.0.1", taken)), store:
+        assert store.ports["filer"] != taken
+        assert readable_bucket(store)
+
+
+def readable_bucket(store: EmbeddedStore) -> bool:
+    return "tinsmith" in [bucket["Name"] for bucket in store.store().client.list_buckets()["Buckets"]]
+
+
 def test_a_program_that_cannot_start_is_reported_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

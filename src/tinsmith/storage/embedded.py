@@ -133,6 +133,7 @@ class EmbeddedStore:
             self._stopping.wait(pause)
 
     def _launch(self, program: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        self.ports = self._choose_ports(self.port)  # somebody may have taken one in the meantime
         launcher = Path(__file__).with_name("child.py")
         command = [sys.executable, "-I", "-S", str(launcher), str(os.getpid()), program, *self._arguments()]
         return subprocess.Popen(
