@@ -146,12 +146,15 @@ def _about_target(request: CompileRequest, target: Target) -> list[str]:
 
 
 def _apply(options: Options, target: Target) -> Target:
+    features = (*target.features, *options.mattr)
+    if target.float_abi == "soft" and any(FLOATING_POINT.fullmatch(name) for name in options.mattr):
+        # Without these, the compiler takes every ARMv7-A for one with NEON.
+        features = ("-neon", "-d32", *features)
+        target = replace(target, float_abi="softfp")
     if options.mcpu is not None:
         target = replace(target, cpu=options.mcpu, features=options.mattr, variants=())
     elif options.mattr:
-        target = replace(target, features=(*target.features, *options.mattr), variants=())
-    if target.float_abi == "soft" and any(FLOATING_POINT.fullmatch(name) for name in options.mattr):
-        target = replace(target, float_abi="softfp")
+        target = replace(target, features=features, variants=())
     if target.os == "android" and options.android_platform is not None:
         target = replace(target, android_api=options.android_platform)
     return target

@@ -9,6 +9,8 @@ import pytest
 
 from tinsmith.compiler.backends.native import toolchain
 from tinsmith.errors import ClientError, InternalError
+from tinsmith.spec.options import resolve
+from tinsmith.spec.request import CompileRequest, TargetPlatform
 from tinsmith.spec.targets import Target, devices, platforms
 
 
@@ -91,6 +93,28 @@ def test_machines_have_the_instructions_of_their_data_sheet(
 def test_neon_can_be_added_to_the_hard_float_baseline() -> None:
     target = platforms()["LINUX_ARM_EABIHF"]
     assert "__ARM_NEON" in macros(replace(target, features=(*target.features, "+neon")))
+
+
+@pytest.mark.parametrize(
+    ("feature", "present", "absent"),
+    [
+        ("+vfp3d16", {"__ARM_FP"}, {"__ARM_NEON", "__SOFTFP__", "__ARM_PCS_VFP"}),
+        ("+neon", {"__ARM_FP", "__ARM_NEON"}, {"__SOFTFP__", "__ARM_PCS_VFP"}),
+        ("+hwdiv-arm", {"__SOFTFP__", "__ARM_ARCH_EXT_IDIV__"}, {"__ARM_FP", "__ARM_NEON"}),
+    ],
+)
+def test_floating_point_can_be_added_to_the_soft_float_baseline(
+    feature: str, present: set[str], absent: set[str]
+) -> None:
+    request = CompileRequest(
+        "XGBOOST",
+        "model",
+        platform=TargetPlatform("LINUX", "ARM_EABI"),
+        compiler_options=f"{{'mattr': ['{feature}']}}",
+    )
+    found = macros(resolve(request).target)
+    assert present <= found
+    assert not absent & found
 
 
 def test_variants_replace_the_processor_and_take_either_spelling() -> None:
