@@ -36,16 +36,20 @@ def attempt_of(service: Service, key: Any) -> int:
     raise AssertionError("no attempt is running")
 
 
-def family_with(mark: str) -> list[int]:
-    """Processes that name `mark` in their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return [pid for pid in found if ProcessId.of(pid) is not None]
+def await_nobody(settings: Settings) -> None:
+    """Returns when no process names a work folder in its command line; a hang is a failure."""
+    deadline = time.monotonic() + 30
+    while left := [entry for entry in Path("/proc").iterdir() if works_in(entry, settings.work_dir)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+
+
+def works_in(process: Path, folder: Path) -> bool:
+    try:
+        named = process.name.isdigit() and str(folder).encode() in (process / "cmdline").read_bytes()
+    except OSError:
+        return False
+    return named and ProcessId.of(int(process.name)) is not None
 
 
 def test_a_job_runs_to_its_artifact(
@@ -67,6 +71,7 @@ def test_a_job_runs_to_its_artifact(
     environment = json.loads(next(line for line in log if line.startswith("environment:")).split(" ", 1)[1])
     assert not [name for name in environment if name.startswith("AWS")]
     assert service.settings.s3.secret_access_key not in json.dumps([log, environment])
+    service.stop()
     assert list(service.settings.work_dir.iterdir()) == []
 
 
@@ -130,7 +135,7 @@ def test_max_runtime_is_kept_to_the_second(service: Service, tarball: bytes) -> 
         "ClientError: TimeOut: The job did not complete within MaxRuntimeInSeconds (3 s)."
     )
     assert 3 <= job.end_time - job.start_time <= 4
-    assert family_with(str(service.settings.work_dir)) == []
+    await_nobody(service.settings)
 
 
 def test_a_queued_job_is_stopped_without_running(
@@ -160,7 +165,7 @@ def test_a_running_job_is_stopped_at_any_stage(
     job = service.wait(key)
     assert (job.status, job.artifact_uri, job.failure_reason) == (Status.STOPPED, None, None)
     assert service.kinds(key) == ["created", "claimed", "stop_requested", "stopped"]
-    assert family_with(str(service.settings.work_dir)) == []
+    await_nobody(service.settings)
 
 
 def test_a_stop_after_the_result_wins(service: Service, tarball: bytes) -> None:
@@ -186,7 +191,7 @@ def test_a_lost_attempt_is_run_again(
     assert (job.status, job.attempt, job.artifact_digest) == (Status.COMPLETED, 2, artifact_of("m")[1])
     assert service.kinds(key) == ["created", "claimed", "released", "claimed", "completed"]
     assert "attempt 1 was lost (it was killed by signal 9); the job will be run again" in service.log(key)
-    assert family_with(str(service.settings.work_dir)) == []
+    await_nobody(service.settings)
 
 
 def test_a_job_that_loses_every_attempt_fails_with_the_cause(service: Service, tarball: bytes) -> None:
@@ -206,7 +211,7 @@ def test_a_stopped_service_gives_its_jobs_back_and_costs_no_attempt(service: Ser
         service.wait(key, lambda job, attempt=attempt: job.attempt == attempt)
         service.stop()
         assert service.store.get(key).status is Status.INPROGRESS
-        assert family_with(str(service.settings.work_dir)) == []
+        await_nobody(service.settings)
     service.start()
     job = service.wait(key)
     assert (job.status, job.attempt) == (Status.COMPLETED, 5)
@@ -233,10 +238,7 @@ def test_an_attempt_whose_job_was_taken_over_is_killed_and_says_nothing(
     service.wait_for_line(key, "compiling")
     thief = service.store.claim("thief", 3600, service.store.get(key).lease_until + 1)
     assert thief is not None
-    deadline = time.monotonic() + 30
-    while family_with(str(service.settings.work_dir)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_nobody(service.settings)
     assert service.store.get(key) == thief
 
 
