@@ -97,7 +97,9 @@ def find(request: CompileRequest) -> Target:
     Raises ClientError OutputConfiguration where no such device or platform exists.
     """
     if (request.device is None) == (request.platform is None):
-        raise ClientError("OutputConfiguration", "exactly one of TargetDevice and TargetPlatform must be given")
+        raise ClientError(
+            "OutputConfiguration", "exactly one of TargetDevice and TargetPlatform must be given"
+        )
     known = devices() if request.platform is None else platforms()
     target = known.get(request.target_name)
     if target is None:
