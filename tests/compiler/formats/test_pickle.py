@@ -365,6 +365,22 @@ def test_foreign_containers_are_refused_by_name() -> None:
         load(zlib.compress(pickle.dumps([1] * 1000))[:-6])
 
 
+def test_arrays_of_objects_do_not_nest() -> None:
+    inner = np.array([None, "text"], object)
+    outer = np.empty(2, object)
+    outer[0], outer[1] = np.arange(3), {"behind": inner}
+    found = load(pickle.dumps(outer))
+    assert found[0].tolist() == [0, 1, 2]
+    assert found[1]["behind"].tolist() == [None, "text"]
+    outer[1] = inner
+    with pytest.raises(ClientError, match="holds another array of objects"):
+        load(pickle.dumps(outer))
+    itself = np.empty(1, object)
+    itself[0] = itself
+    with pytest.raises(ClientError, match="holds another array of objects"):
+        load(pickle.dumps(itself))
+
+
 def test_array_claims_must_fit_their_bytes() -> None:
     assert load(array_claim((2,), "f8", "\0" * 16)).tolist() == [0.0, 0.0]
     for shape, dtype, content in [

@@ -1,4 +1,7 @@
-"""The model between stages: what a frontend gives and a backend takes."""
+"""The model between stages: what a frontend gives and a backend takes.
+
+`check.check` holds the law that every model between stages keeps; `reference.evaluate` is its meaning.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,18 @@ class Transform(Enum):
 
     IDENTITY = "identity"
     SIGMOID = "sigmoid"
-    """1 / (1 + exp(-m)) per column."""
+    """1 / (1 + exp(-m * scale)) per column. In float32 the exponent stops at 88.7, as in XGBoost."""
     SIGMOID_PAIR = "sigmoid_pair"
-    """One column m becomes two: (1 - p, p) with p = sigmoid(m)."""
+    """One column m becomes two: (1 - p, p) with p = 1 / (1 + exp(-m * scale))."""
     SOFTMAX = "softmax"
-    """exp(m - max) / sum over a row."""
+    """exp(m - max) / sum over a row; the sum is taken in float64, column by column."""
     ARGMAX = "argmax"
-    """Index of the largest column of a row (the first on ties), as a number: one output column."""
+    """Index of the first column of a row that no later one exceeds, as a number: one output column."""
     EXP = "exp"
     HINGE = "hinge"
     """1 where m > 0, else 0."""
     ISOLATION = "isolation"
-    """-(2 ** (-m / parameter)) - offset, of IsolationForest.decision_function."""
+    """-(2 ** (-m / normaliser)) - offset, of IsolationForest.decision_function."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
+from numpy.typing import NDArray
 
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.ir.reference import evaluate
@@ -23,6 +25,21 @@ ENTRIES = {
 def test_the_corpus_has_models() -> None:
     assert len(ENTRIES) == 13
     assert all(entry["expect"] == "compile" for entry in ENTRIES.values())
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", [name for name in ENTRIES if "legacy" not in name])
+def test_margins_are_bit_identical(
+    corpus: Path,
+    read_files: Callable[..., Model],
+    agree: Callable[..., None],
+    make_rows: Callable[..., NDArray[np.float32]],
+    name: str,
+) -> None:
+    (path,) = (corpus / name / "files").iterdir()
+    content = path.read_bytes()
+    model = read_files(content)
+    agree(xgboost.Booster(model_file=bytearray(content)), model, make_rows(model, 100))
 
 
 @pytest.mark.corpus

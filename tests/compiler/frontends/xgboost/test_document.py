@@ -114,6 +114,19 @@ def test_what_is_wrong_is_named(read_files: Read, change: Callable[[Any], None],
     assert caught.value.area == "InputConfiguration"
 
 
+def test_categories_of_a_data_frame_are_pointed_out(read_files: Read) -> None:
+    root = document("3.4.1-squarederror.json")
+    assert read_files(json.dumps(root).encode()).warnings == ()
+    cats = {
+        "enc": [{"offsets": [0, 1], "values": [97], "type": 0}],
+        "feature_segments": [0, 1],
+        "sorted_idx": [0],
+    }
+    root["learner"]["gradient_booster"]["model"]["cats"] = cats
+    (warning,) = read_files(json.dumps(root).encode()).warnings
+    assert "data frame with categories" in warning
+
+
 def test_a_forest_without_trees_is_refused(read_files: Read) -> None:
     root = document()
     model = root["learner"]["gradient_booster"]["model"]

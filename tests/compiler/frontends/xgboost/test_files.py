@@ -73,6 +73,17 @@ def test_formats_of_long_ago_and_foreign_pickles_are_refused(read_files: Read) -
         read_files(b"CONFIG-offset:" + (9999).to_bytes(8, "little") + bytes(100))
     with pytest.raises(ClientError, match="cut short"):
         read_files(PICKLE[:-40])
+    with pytest.raises(ClientError, match=r"holds 3 bytes that are no model"):
+        read_files(b"\x80\x02cxgboost.core\nBooster\n)\x81}U\x06handleC\x03abcsb.")
+
+
+def test_a_pickle_within_a_pickle_is_not_followed(read_files: Read) -> None:
+    content = PICKLE
+    for _ in range(3):
+        head = b"\x80\x04cxgboost.core\nBooster\n)\x81}U\x06handleB"
+        content = head + len(content).to_bytes(4, "little") + content + b"sb."
+    with pytest.raises(ClientError, match="no model of a known format"):
+        read_files(content)
 
 
 def test_json_may_start_with_white_space(read_files: Read) -> None:

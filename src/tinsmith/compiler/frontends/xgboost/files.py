@@ -20,6 +20,7 @@ _USER_FILES = frozenset({"hyperparams.json", "model-shapes.json"})
 _USER_SUFFIXES = frozenset({".py", ".pyc", ".md", ".txt", ".csv", ".html", ".sh", ".toml", ".yaml", ".yml"})
 _CONFIG_MARK = b"CONFIG-offset:"  # of boosters pickled by 1.0 to 1.x: the model, then its configuration
 _BASE64 = b"bs64"
+_PARSERS = {"json": read_json, "ubjson": read_ubjson, "binary": binary.read_binary}
 
 
 def find(directory: Path) -> Path:
@@ -41,23 +42,22 @@ def find(directory: Path) -> Path:
 
 def parse(data: bytes, place: str) -> Saved:
     """The model in `data`, of any format. Raises ClientError."""
-    found = sniff(data)
-    if found == "json":
-        return read_json(data, place)
-    if found == "ubjson":
-        return read_ubjson(data, place)
-    if found == "binary":
-        return binary.read_binary(data, place)
-    if data.startswith(_CONFIG_MARK):
-        return parse(_without_configuration(data, place), place)
     if data.startswith(_BASE64):
         text = f"{place}: the base64 model format of XGBoost before 0.7 is not read; save it again."
         raise ClientError("InputConfiguration", text)
-    return parse(_raw_booster(pickle.load(data, place), place), place)
+    if sniff(data) is None and not data.startswith(_CONFIG_MARK):
+        data = _raw_booster(pickle.load(data, place), place)
+    if data.startswith(_CONFIG_MARK):
+        data = _without_configuration(data, place)
+    found = sniff(data)
+    if found is None:
+        text = f"{place}: the Booster holds {len(data)} bytes that are no model of a known format."
+        raise ClientError("InputConfiguration", text)
+    return _PARSERS[found](data, place)
 
 
 def sniff(data: bytes) -> str | None:
-    """ "json", "ubjson", "binary", or None for anything else."""
+    """A key of `_PARSERS`, or None for anything else."""
     head = data[:_SNIFFED].lstrip()
     if head.startswith(b"{"):
         after = head[1:].lstrip()[:1]
@@ -100,7 +100,7 @@ def _contains(head: bytes, stream: Any, word: bytes) -> bool:
 def _without_configuration(data: bytes, place: str) -> bytes:
     start = len(_CONFIG_MARK) + 8
     size = struct.unpack("<q", data[len(_CONFIG_MARK) : start])[0] if len(data) >= start else -1
-    if not 0 < size <= len(data) - start or data[start:].startswith(_CONFIG_MARK):
+    if not 0 < size <= len(data) - start:
         text = f"{place}: a pickled Booster of {len(data)} bytes announces a model of {size} bytes."
         raise ClientError("InputConfiguration", text)
     return data[start : start + size]
@@ -113,7 +113,7 @@ def _raw_booster(value: Any, place: str) -> bytes:
         booster = value.fields["_Booster"]
     if isinstance(booster, Record) and booster.name == "xgboost.core.Booster":
         raw = booster.fields.get("handle")
-        if isinstance(raw, bytes | bytearray) and raw and not pickle.looks_like(bytes(raw[:8])):
+        if isinstance(raw, bytes | bytearray) and raw:
             return bytes(raw)
         raise ClientError("InputConfiguration", f"{place}: the pickled Booster holds no trained model.")
     found = value.name if isinstance(value, Record) else type(value).__name__
