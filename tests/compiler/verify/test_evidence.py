@@ -8,7 +8,7 @@ import pytest
 
 from tinsmith.compiler.ir.model import Model, Transform
 from tinsmith.compiler.ir.reference import evaluate
-from tinsmith.compiler.verify.evidence import collect, expected
+from tinsmith.compiler.verify.evidence import collect, expected, rows_to_execute
 from tinsmith.errors import ClientError
 
 
@@ -26,6 +26,12 @@ def test_holds_rows_and_the_reference_s_answers(
     np.testing.assert_array_equal(evidence.prediction, wanted.prediction.astype(np.float32))
     assert sum(evidence.claim["evidence_rows"].values()) == len(evidence.rows)
     assert sum(evidence.claim["rows"].values()) > 1024
+    assert evidence.claim["cuts"] == evidence.claim["cuts_exercised"] > 0
+
+
+def test_enough_rows_for_every_cut_of_a_model_that_is_not_huge(make_model: Callable[..., Model]) -> None:
+    chosen = rows_to_execute(make_model(trees=200, depth=6))
+    assert chosen.cuts == chosen.cuts_exercised > 12_000
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,16 @@ def test_every_cut_and_both_its_neighbours(make_model: MakeModel) -> None:
         assert {*np.concatenate([cuts, below, above]).tolist()} == {*chosen[:, feature].tolist()}
 
 
+def test_counts_the_cuts_that_are_exercised(make_model: MakeModel) -> None:
+    forest = body(make_model())
+    cuts = {(int(f), float(c)) for f, c in zip(forest.feature, forest.cut, strict=True) if f >= 0}
+    few, enough = make_rows(make_model(), 60), make_rows(make_model(), 60, 10_000)
+    assert few.cuts == enough.cuts == enough.cuts_exercised == len(cuts)
+    assert enough.kinds["threshold"] == max(60, 3 * max(sum(f == g for g, _ in cuts) for f in range(5)))
+    big = make_rows(make_model(trees=100), 60)
+    assert 0 < big.cuts_exercised < big.cuts
+
+
 def test_special_values_fill_whole_rows_and_mix(make_model: MakeModel) -> None:
     edge = make_rows(make_model(), 100).rows[100:200]
     for row, value in zip(edge, SPECIAL, strict=False):
@@ -61,7 +71,7 @@ def test_the_same_model_gets_the_same_rows(make_model: MakeModel) -> None:
     assert hashlib.sha256(rows.tobytes()).hexdigest() == KNOWN
 
 
-KNOWN = "aae1a0f863a19839852bea761cd672673c64d2ae867790005b9e6668c3c5bf86"
+KNOWN = "815d70dc24ff0ccfa8ef863e135eb0189c61923d066204c4d294b391ad55ed64"
 
 
 def known_forest() -> Forest:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from tinsmith.compiler.artifact.evidence import Evidence
-from tinsmith.compiler.ir.model import Model
+from tinsmith.compiler.ir.model import Forest, Model
 from tinsmith.compiler.verify.compare import Expected, expect
-from tinsmith.compiler.verify.rows import make_rows
+from tinsmith.compiler.verify.rows import RowSet, make_rows
 from tinsmith.errors import ClientError
 
 ROWS_OF_EACH_KIND = 600
 """That `verify` executes. Their sum exceeds every kernel's block and the rows worth a thread of their own."""
+TREE_ROWS = 1 << 22
+"""Rows times trees that are worth executing so that every cut of the model is met: about a second."""
 CARRIED_ROWS_OF_EACH_KIND = 60
 """That travel in the artifact."""
+
+
+def rows_to_execute(model: Model) -> RowSet:
+    """The rows of `verify`: enough for both sides of every cut, unless the model is very large."""
+    trees = len(model.body.roots) if isinstance(model.body, Forest) else 1
+    return make_rows(model, ROWS_OF_EACH_KIND, TREE_ROWS // max(trees, 1))
 
 
 def collect(model: Model) -> Evidence:
@@ -25,11 +33,14 @@ def collect(model: Model) -> Evidence:
     wanted = expect(model, chosen.rows)
     with np.errstate(all="ignore"):
         prediction = wanted.prediction.astype(np.float32)
+    executed = rows_to_execute(model)
     rounded = prediction.dtype != wanted.prediction.dtype
     claim = {
         "method": "the library of the finished tarball was executed on these kinds of rows and compared "
         "with a reference evaluation of the training library's arithmetic",
-        "rows": make_rows(model, ROWS_OF_EACH_KIND).kinds,
+        "rows": executed.kinds,
+        "cuts": executed.cuts,
+        "cuts_exercised": executed.cuts_exercised,
         "evidence_rows": chosen.kinds,
         "margin": "bit-exact",
         "tolerance_ulps": min(wanted.tolerance_ulps, 1) if rounded else wanted.tolerance_ulps,

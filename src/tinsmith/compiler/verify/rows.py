@@ -34,25 +34,35 @@ class RowSet:
     rows: Rows
     """(rows, features)"""
     kinds: dict[str, int]
+    cuts: int = 0
+    """Numbers at which a feature turns from one side of a split to the other, over all features."""
+    cuts_exercised: int = 0
+    """Of those, the ones of which the threshold rows hold both sides: the number and the float below it."""
 
 
-def make_rows(model: Model, each: int) -> RowSet:
-    """About `each` rows of every kind.
+def make_rows(model: Model, each: int, most_thresholds: int = 0) -> RowSet:
+    """About `each` rows of every kind; of the first kind up to `most_thresholds` where it takes so many.
 
     threshold: every feature holds one of its own cuts (or categories), or the float32 just below or above it;
-               the cuts of a feature take turns in a shuffled order, so that 3 x cuts rows hold them all.
+               the cuts of a feature take turns in a shuffled order.
     edge:      special values: one for a whole row, then mixtures with ordinary ones.
     random:    numbers around the feature's cuts, one in 16 missing.
     """
-    features = num_features(model)
-    each = max(min(each, MAX_ELEMENTS // (3 * features)), 2 * len(SPECIAL))
     turning_points = _turning_points(model)
+    affordable = MAX_ELEMENTS // (3 * len(turning_points))
+    each = max(min(each, affordable), 2 * len(SPECIAL))
+    wanted = min(3 * max(len(points) for points in turning_points), most_thresholds, affordable)
     kinds = {
-        "threshold": _thresholds(turning_points, each),
+        "threshold": _thresholds(turning_points, max(each, wanted)),
         "edge": _edges(turning_points, each),
         "random": _random(turning_points, each),
     }
-    return RowSet(np.concatenate(list(kinds.values())), {kind: len(rows) for kind, rows in kinds.items()})
+    return RowSet(
+        np.concatenate(list(kinds.values())),
+        {kind: len(rows) for kind, rows in kinds.items()},
+        sum(len(points) for points in turning_points),
+        _exercised(turning_points, kinds["threshold"]),
+    )
 
 
 def num_features(model: Model) -> int:
@@ -113,21 +123,38 @@ def _categorical(body: Forest) -> NDArray[np.int32]:
 def _thresholds(turning_points: list[Rows], count: int) -> Rows:
     rows = np.zeros((count, len(turning_points)), np.float32)
     for feature, points in enumerate(turning_points):
-        if not points.size:
-            continue
-        with np.errstate(over="ignore", under="ignore"):
-            below = np.nextafter(points, np.float32(-np.inf))
-            above = np.nextafter(points, np.float32(np.inf))
-        near = np.concatenate([points, below, above])
-        shuffled = near[np.argsort(_Draw(feature + 1).integers(1 << 32, near.shape), kind="stable")]
-        rows[:, feature] = np.resize(shuffled, count)
+        if points.size:
+            decisive = np.concatenate([points, _below(points)])
+            order = [_shuffled(decisive, 2 * feature + 1), _shuffled(-_below(-points), 2 * feature + 2)]
+            rows[:, feature] = np.resize(np.concatenate(order), count)
     return rows
+
+
+def _below(points: Rows) -> Rows:
+    """The next smaller float32 of each."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.nextafter(points, np.float32(-np.inf))
+
+
+def _shuffled(values: Rows, seed: int) -> Rows:
+    shuffled: Rows = values[
+        np.argsort(_Draw(seed << 32).integers((1 << 32) - 1, values.shape), kind="stable")
+    ]
+    return shuffled
+
+
+def _exercised(turning_points: list[Rows], rows: Rows) -> int:
+    """Turning points that occur in `rows` of their feature together with the float below."""
+    return sum(
+        int((np.isin(points, rows[:, feature]) & np.isin(_below(points), rows[:, feature])).sum())
+        for feature, points in enumerate(turning_points)
+    )
 
 
 def _edges(turning_points: list[Rows], count: int) -> Rows:
     features = len(turning_points)
     uniform = np.repeat(SPECIAL[:, None], features, axis=1)
-    draw = _Draw(1 << 40)
+    draw = _Draw(0)
     shape = (count - len(SPECIAL), features)
     special = SPECIAL[draw.integers(len(SPECIAL), shape)]
     mixed = np.where(draw.integers(2, shape) == 0, special, _random(turning_points, shape[0]))
@@ -135,7 +162,7 @@ def _edges(turning_points: list[Rows], count: int) -> Rows:
 
 
 def _random(turning_points: list[Rows], count: int) -> Rows:
-    draw = _Draw(1 << 41)
+    draw = _Draw(1 << 31)
     shape = (count, len(turning_points))
     bounds = np.array([_span(points) for points in turning_points], np.float64)
     rows = bounds[:, 0] + draw.uniform(shape) * (bounds[:, 1] - bounds[:, 0])

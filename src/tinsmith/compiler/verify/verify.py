@@ -18,7 +18,7 @@ from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.verify.calls import Answer, Call, Interface, make_calls, read_answers, write_plan
 from tinsmith.compiler.verify.compare import Expected, compare, expect
 from tinsmith.compiler.verify.cpu import VARIANTS, host_name, host_variants
-from tinsmith.compiler.verify.evidence import ROWS_OF_EACH_KIND, expected
+from tinsmith.compiler.verify.evidence import expected, rows_to_execute
 from tinsmith.compiler.verify.execute import (
     Machine,
     NoMachine,
@@ -27,7 +27,7 @@ from tinsmith.compiler.verify.execute import (
     run,
     run_calls,
 )
-from tinsmith.compiler.verify.rows import Rows, RowSet, make_rows
+from tinsmith.compiler.verify.rows import Rows, RowSet
 from tinsmith.errors import ClientError, InternalError
 from tinsmith.spec.targets import Target, devices, platforms
 
@@ -51,6 +51,10 @@ class Verification:
     """Variants that need a better processor than this one."""
     rows: Mapping[str, int] | None = None
     """Rows per kind."""
+    cuts: int = 0
+    """Numbers at which a feature turns from one side of a split to the other."""
+    cuts_exercised: int = 0
+    """Of those, the ones of which both sides were executed."""
     calls: int = 0
     """Calls of different sizes, made to every variant."""
     margin: str | None = None
@@ -76,7 +80,7 @@ def verify(
     """
     try:
         machine = find_machine(target)
-        chosen = make_rows(model, ROWS_OF_EACH_KIND)
+        chosen = rows_to_execute(model)
         with TemporaryDirectory(dir=scratch, prefix="verify-") as folder:
             trial = Trial(tarball, target, machine, Path(folder), chosen, expect(model, chosen.rows))
             return trial.run()
@@ -140,6 +144,8 @@ class Trial:
             variants=variants,
             variants_not_executed=tuple(VARIANTS)[len(variants) : len(self.target.variants)],
             rows=self.chosen.kinds,
+            cuts=self.chosen.cuts,
+            cuts_exercised=self.chosen.cuts_exercised,
             calls=len(calls),
             margin="bit-exact",
             prediction_ulps=worst,
