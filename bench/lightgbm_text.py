@@ -30,7 +30,7 @@ def write(source: Path, destination: Path) -> None:
         tree_block(number, tree, margin if number == 0 else 0.0)
         for number, tree in enumerate(booster["model"]["trees"])
     ]
-    destination.write_text(header(features) + "\n".join(blocks) + "\nend of trees\n")
+    destination.write_text(header(features) + "\n".join(blocks) + "\nend of trees\n\npandas_categorical:null\n")
 
 
 def header(features: int) -> str:
