@@ -61,7 +61,9 @@ def test_inspect_and_verify_refuse_what_was_changed(
     assert "changed after it was packed: compiled.so" in verified.errors
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar" * 500)])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", gzip.compress(b"no tar" * 500)], ids=["empty", "no gzip", "no tar"]
+)
 @pytest.mark.parametrize("command", ["inspect", "verify"])
 def test_what_is_no_artifact(tinsmith: Tinsmith, tmp_path: Path, command: str, content: bytes) -> None:
     (tmp_path / "x.tar.gz").write_bytes(content)

@@ -180,13 +180,10 @@ def _print_success(report: Report, output: Path) -> None:
 
 
 def _print_failure(report: Report, log: Log) -> None:
-    """The reason in full: what the service's 1024 characters cut off is in the log."""
+    """The reason in full: what the 1024 characters of a FailureReason cut off is the log's last line."""
     reason = report.failure_reason or "failed without a reason"
-    if log.shown and reason in log.lines:
-        return
-    if report.exit_code == 1:
-        for line in log.lines if not log.shown else ():
+    if not log.lines or log.lines[-1][:500] != reason[:500]:
+        log.write(reason)
+    if not log.shown:
+        for line in log.lines if report.exit_code == 1 else log.lines[-1:]:
             say(line)
-    in_full = [line for line in log.lines if line.startswith(reason[:100]) and len(line) >= len(reason)]
-    if report.exit_code != 1 or not in_full:
-        say(in_full[-1] if in_full else reason)

@@ -97,11 +97,11 @@ def run(settings: Settings) -> None:
             account=settings.account,
             region=settings.region,
         )
+        up.callback(say, "Stopping ...")
         endpoints.write(settings)
         for line in endpoints.exports(settings):
             typer.echo(line)
         say(f"Tinsmith is ready at {endpoints.sagemaker} (state in {settings.data_dir}; Ctrl-C stops it).")
-        up.callback(say, "Stopping ...")
         _answer(app, listener)
 
 
