@@ -6,7 +6,8 @@ The files beside this one were made by
 
 in a folder named after the version: one pickle or joblib file per model, and `expected.npz` with the
 input (`rows`; `missing`: the same with NaN) and the outputs (`<model>`, `<model>-missing` where that
-version takes NaN). All numbers lie on a grid, so that rows meet the thresholds exactly.
+version takes NaN, `<model>-margin` before the transform). All numbers lie on a grid, so that rows meet
+the thresholds exactly.
 """
 
 import pickle
@@ -24,7 +25,7 @@ VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 if VERSION < (1, 0):
     from sklearn.experimental import enable_hist_gradient_boosting  # noqa: F401
 
-from sklearn import ensemble, tree  # noqa: E402
+from sklearn import dummy, ensemble, tree  # noqa: E402
 
 
 def models() -> "dict[str, tuple[Any, str]]":
@@ -41,6 +42,10 @@ def models() -> "dict[str, tuple[Any, str]]":
         "boosting-three": (ensemble.GradientBoostingClassifier(**few), "three"),
         "boosting-exponential": (ensemble.GradientBoostingClassifier(loss="exponential", **few), "words"),
         "boosting-zero": (ensemble.GradientBoostingClassifier(init="zero", **few), "three"),
+        "boosting-certain": (
+            ensemble.GradientBoostingClassifier(init=dummy.DummyClassifier(strategy="most_frequent"), **few),
+            "three",
+        ),
         "boosting-number": (ensemble.GradientBoostingRegressor(loss="quantile", **few), "number"),
         "hist": (ensemble.HistGradientBoostingClassifier(**hist), "words"),
         "hist-three": (ensemble.HistGradientBoostingClassifier(**hist), "three"),
@@ -94,6 +99,8 @@ def main(folder: Path) -> None:
             kinds: list[Any] = [0, ("zlib", 9), ("gzip", 9), ("bz2", 9), ("xz", 9), ("lzma", 9)]
             joblib.dump(model, folder / (name + ".joblib"), compress=kinds[0 if i == 1 else i % 5 + 1])
         expected[name] = output(model, rows)
+        if isinstance(model, ensemble.GradientBoostingClassifier):
+            expected[name + "-margin"] = model.decision_function(rows)
         try:
             expected[name + "-missing"] = output(model, missing)
         except ValueError:

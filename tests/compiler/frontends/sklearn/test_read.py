@@ -148,6 +148,14 @@ def test_odd_fields_never_crash(
         frontend.read()
 
 
+def test_knows_its_file_and_checks_the_input_config(frontend: Frontend, training: Training) -> None:
+    forest = RandomForestClassifier(n_estimators=1, max_depth=1).fit(training["rows"], training["two"])
+    assert frontend.model(forest).files == ("model.pkl",)
+    request = CompileRequest("SKLEARN", "model", device="ml_c5", data_input_config='{"data": [1, 9]}')
+    with pytest.raises(ClientError, match="this RandomForestClassifier takes 6 features"):
+        read(frontend.folder, request)
+
+
 def test_contradictions_name_the_class(training: Training, frontend: Frontend) -> None:
     forest = RandomForestClassifier(n_estimators=1, max_depth=1).fit(training["rows"], training["two"])
     forest.feature_names_in_ = 7

@@ -21,6 +21,7 @@ from tinsmith.compiler.frontends.sklearn import (
     isolation_forest,
 )
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed
+from tinsmith.compiler.frontends.sklearn.input_config import check_input_config
 from tinsmith.compiler.frontends.sklearn.locate import find_model
 from tinsmith.compiler.frontends.sklearn.unsupported import is_supported, refuse
 from tinsmith.compiler.frontends.sklearn.wrappers import unwrap
@@ -52,7 +53,8 @@ def read(directory: Path, request: CompileRequest) -> Model:
     """The model in the one pickle or joblib file under `directory`.
 
     Raises ClientError: "InputConfiguration" for files that are missing, ambiguous, damaged or no
-    estimator; "OperatorNotImplemented", naming all estimators at fault, for what is not compiled.
+    estimator and for a DataInputConfig that contradicts the model; "OperatorNotImplemented", naming all
+    estimators at fault, for what is not compiled.
     """
     path = find_model(directory)
     place = str(path.relative_to(directory))
@@ -64,7 +66,9 @@ def read(directory: Path, request: CompileRequest) -> Model:
         raise refuse(value, place, READERS)
     estimator = Estimator.of(inner, inner_place, value.fields.get("_sklearn_version"))
     try:
-        return replace(READERS[estimator.kind](estimator), files=(path.relative_to(directory).as_posix(),))
+        model = READERS[estimator.kind](estimator)
     except _CONTRADICTIONS as error:
         text = f"its fields are not those of a trained {estimator.kind}: {type(error).__name__}: {error}"
         raise malformed(inner_place, text) from error
+    check_input_config(request.data_input_config, model)
+    return replace(model, files=(path.relative_to(directory).as_posix(),))
