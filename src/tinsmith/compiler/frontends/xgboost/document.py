@@ -75,6 +75,9 @@ def _saved(value: Any, place: str) -> Saved:
 
 def _trees(model: Fields, weight: NDArray[np.float32] | None) -> Trees:
     trees = tuple(_tree(fields) for fields in model.children("trees"))
+    announced = model.child("gbtree_model_param").count("num_trees", len(trees))
+    if trees and announced != len(trees):
+        raise model.wrong("trees", f"{announced} trees", f"nothing but {len(trees)}")
     if "weight_drop" in model.values:  # where 3.4 and later keep the weights of dart
         weight = model.floats("weight_drop")
     if weight is not None and weight.size != len(trees):
