@@ -100,6 +100,26 @@ def test_an_endpoint_that_does_not_answer_is_our_fault(tmp_path: Path) -> None:
         nobody.download("s3://b/k", tmp_path / "x", 1)
 
 
+@pytest.mark.parametrize("uri", ["s3://Not_A_Bucket!/k", "s3://b u/k", "s3://tinsmith/" + "k" * 1500])
+def test_names_that_no_object_can_have(store: ObjectStore, file: Path, uri: str) -> None:
+    with pytest.raises(ClientError, match=r"^InputConfiguration: "):
+        store.download(uri, file.with_name("x"), 1 << 20)
+    with pytest.raises(ClientError, match=r"^OutputConfiguration: "):
+        store.upload(file, uri)
+
+
+def test_missing_keys_are_named(
+    embedded: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    keyless = ObjectStore(embedded.endpoint_url)
+    with pytest.raises(InternalError, match=r"^There are no keys for the object store http://127"):
+        keyless.download("s3://tinsmith/k", tmp_path / "x", 1)
+
+
 def test_secrets_stay_out_of_texts() -> None:
     assert "hunter2" not in repr(Credentials("AKIA", "hunter2", "hunter2"))
 

@@ -14,7 +14,12 @@ from urllib.parse import urlsplit
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import (
+    BotoCoreError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 from botocore.exceptions import ClientError as S3Error
 
 from tinsmith.errors import ClientError, InternalError, TinsmithError
@@ -159,7 +164,7 @@ class ObjectStore:
             self._guard(INPUT, location, lambda: self.client.get_object(**where)["Body"].close())
             return self._guard(INPUT, location, lambda: dict(self.client.head_object(**where)))
         except BotoCoreError as error:
-            raise self._unreachable(error) from error
+            raise self._unsent(error, INPUT, location) from error
 
     def _guard(self, area: str, location: ObjectLocation, action: Callable[[], T]) -> T:
         try:
@@ -167,10 +172,18 @@ class ObjectStore:
         except S3Error as error:
             raise _translate(error, area, location) from error
         except BotoCoreError as error:
-            raise self._unreachable(error) from error
+            raise self._unsent(error, area, location) from error
 
-    def _unreachable(self, error: BotoCoreError) -> InternalError:
-        return InternalError(f"The object store {self.endpoint_url or 'Amazon S3'} does not answer: {error}")
+    def _unsent(self, error: BotoCoreError, area: str, location: ObjectLocation) -> TinsmithError:
+        """What is meant by an error that does not come from the store."""
+        store = self.endpoint_url or "Amazon S3"
+        if isinstance(error, ParamValidationError):
+            return ClientError(
+                area, f"There can be no such S3 object as {location.uri!r}: {error.kwargs['report']}"
+            )
+        if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+            return InternalError(f"There are no keys for the object store {store}: {error}")
+        return InternalError(f"The object store {store} does not answer: {error}")
 
 
 def _config(endpoint_url: str | None) -> Config:
