@@ -29,7 +29,7 @@ from tinsmith.compiler.formats.pickle_objects import (
     instance,
 )
 
-BUDGET = 2 << 30
+BUDGET = 1 << 30
 """Bytes of memory that the objects of one pickle may take, by the estimates below, beyond its own size."""
 _COST = 64
 _OBJECT_COST = 600

@@ -26,7 +26,7 @@ class MalformedPickle(Exception):
     """The pickle contradicts itself or asks for something that is not allowed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Global:
     """A class or function that the pickle names. It is a name and nothing else."""
 
@@ -34,7 +34,7 @@ class Global:
     """`module.name`, as the pickle spells it."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Record:
     """An object of a class that is not understood: its constructor arguments and its state."""
 
@@ -66,7 +66,7 @@ class Record:
                 self.fields.update((key, value) for key, value in part.items() if isinstance(key, str))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Dtype:
     """A numpy dtype; mutable because a pickle completes it after making it."""
 

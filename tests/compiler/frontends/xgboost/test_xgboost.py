@@ -221,7 +221,7 @@ def test_pickles_without_a_model_are_refused(read_files: Read) -> None:
         read_files(pickle.dumps({"xgboost": 1}))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**16),
     rows=st.integers(2, 60),
