@@ -109,8 +109,8 @@ def test_refuses_failures_and_wrong_shapes(answer: Answer, text: str) -> None:
         (Transform.IDENTITY, np.float32, 0, False),
         (Transform.ARGMAX, np.float64, 0, False),
         (Transform.SIGMOID, np.float32, 2, False),
-        (Transform.SOFTMAX, np.float64, 8, False),
-        (Transform.SIGMOID_PAIR, np.float64, 8, True),
+        (Transform.SOFTMAX, np.float64, 4, False),
+        (Transform.SIGMOID_PAIR, np.float64, 4, True),
     ],
 )
 def test_tolerance_depends_on_transform_and_dtype(

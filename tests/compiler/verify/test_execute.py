@@ -113,7 +113,7 @@ def test_gives_programs_a_bare_environment(tmp_path: Path, monkeypatch: pytest.M
 
 def test_ends_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "TIMEOUT", 0.2)
-    with pytest.raises(InternalError, match="did not run"):
+    with pytest.raises(InternalError, match="hangs"):
         run([sys.executable, "-c", "import time; time.sleep(60)"], {})
 
 
@@ -143,6 +143,16 @@ def test_emulates_better_processors_where_it_can(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(execute, "lacking", lambda target: ("avx2",))
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
     assert find_machine(devices()["ml_c4"]) == Machine("qemu-x86_64", ("/bin/qemu-x86_64-static",))
+
+
+def test_a_kernel_without_the_architecture_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    program = tmp_path / "runner-x86"
+    program.write_bytes(b"\x7fELF of no kind that this kernel knows")
+    program.chmod(0o755)
+    with pytest.raises(NoMachine, match="does not run runner-x86"):
+        run_calls(HERE, program, program, program, program, {})
+    with pytest.raises(InternalError, match="did not start"):
+        run_calls(HERE, tmp_path / "nothing", program, program, program, {})
 
 
 def test_an_instruction_that_the_emulator_lacks_is_no_fault_of_the_model(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tinsmith.errors import InternalError
 
 Floats = NDArray[Any]
 
-ULPS = {"float32": 2, "float64": 8}
+ULPS = {"float32": 2, "float64": 4}
 """How far a transformed prediction may be from the reference, in units in the last place of its dtype: both
 round an exponential and a few operations after it. Margins and mere comparisons must be equal."""
 _EXACT = (Transform.IDENTITY, Transform.ARGMAX, Transform.HINGE)

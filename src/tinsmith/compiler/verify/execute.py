@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shutil
@@ -89,7 +90,14 @@ def run_calls(
     Raises NoMachine where the emulator lacks an instruction of the library, InternalError where it fails.
     """
     command = [*machine.command, str(runner), str(library), str(plan), str(result)]
-    done = run(command, settings)
+    try:
+        done = run(command, settings)
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            raise NoMachine(
+                f"this system does not run {runner.name}: its kernel lacks the architecture"
+            ) from None
+        raise InternalError(f"verification: {Path(command[0]).name} did not start: {error}") from None
     if done.returncode == 0:
         return
     what = _ending(done)
@@ -99,7 +107,10 @@ def run_calls(
 
 
 def run(command: Sequence[str], settings: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """Runs `command` in a bare environment with `settings`. Raises InternalError when it hangs."""
+    """Runs `command` in a bare environment with `settings`.
+
+    Raises OSError when it does not start, InternalError when it hangs.
+    """
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **settings}
     try:
         return subprocess.run(
@@ -110,8 +121,8 @@ def run(command: Sequence[str], settings: Mapping[str, str]) -> subprocess.Compl
             timeout=TIMEOUT,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InternalError(f"verification: {Path(command[0]).name} did not run: {error}") from None
+    except subprocess.TimeoutExpired as error:
+        raise InternalError(f"verification: {Path(command[0]).name} hangs: {error}") from None
 
 
 def _was_killed_by(done: subprocess.CompletedProcess[bytes], number: signal.Signals) -> bool:
