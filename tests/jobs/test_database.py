@@ -195,12 +195,16 @@ def test_processes_open_a_new_database_at_once_and_claim_every_job_once(url: str
     store = Store.open(url)
     for index in range(200):
         store.add(new_job(f"j{index}"), {})
-    outputs = [worker.communicate("go\n")[0].splitlines() for worker in workers]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    outputs = [worker.communicate()[0].splitlines() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0, 0]
     assert sorted(line for lines in outputs for line in lines) == sorted(
         f"j{index} 1" for index in range(200)
     )
-    assert all(job.version == 2 for job in store.held("w0"))
+    assert sum(bool(lines) for lines in outputs) > 1
     store.close()
 
 

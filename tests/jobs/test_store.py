@@ -4,11 +4,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from tinsmith.jobs.job import TERMINAL, TRANSITIONS, Job, JobKey, Status
 from tinsmith.jobs.store import (
@@ -226,7 +227,7 @@ def test_events_are_numbered_and_paged(store: Store, new_job: NewJob) -> None:
     assert [event.key.name for event in store.events(new_job("j3").key)] == ["j3"]
 
 
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b")
 OWNERS = ("w1", "w2")
 
 
@@ -247,7 +248,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.store.close()
         self.folder.cleanup()
 
-    @rule(seconds=st.floats(0, 40))
+    @rule(seconds=st.sampled_from([0.0, 0.25, 29.75, 30.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
@@ -263,7 +264,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.events += 1
 
     @rule(target=handles, owner=st.sampled_from(OWNERS))
-    def claim(self, owner: str) -> tuple[str, int, str]:
+    def claim(self, owner: str) -> Any:
         expired = [
             job
             for job in self.model.values()
@@ -274,7 +275,7 @@ class Lifecycle(RuleBasedStateMachine):
         job = self.store.claim(owner, 30, self.now)
         if expected is None:
             assert job is None
-            return ("none", 0, owner)
+            return multiple()
         assert job is not None
         assert job.attempt == self.model[job.key.name].attempt + 1
         assert job.creation_time == expected.creation_time
@@ -295,7 +296,7 @@ class Lifecycle(RuleBasedStateMachine):
             with pytest.raises(StaleAttempt):
                 self.store.heartbeat(conftest_job(name, 0).key, attempt, owner, self.now + 30)
 
-    @rule(handle=consumes(handles), to=st.sampled_from([Status.COMPLETED, Status.FAILED, Status.STOPPED]))
+    @rule(handle=handles, to=st.sampled_from([Status.COMPLETED, Status.FAILED, Status.STOPPED]))
     def finish(self, handle: tuple[str, int, str], to: Status) -> None:
         name, attempt, _ = handle
         key = conftest_job(name, 0).key

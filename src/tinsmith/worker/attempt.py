@@ -125,7 +125,10 @@ def main() -> int:
     die_with_parent(int(sys.argv[1]))
     adopt_orphans()
     signal.signal(signal.SIGTERM, _end)
-    order = AttemptOrder.from_json(sys.stdin.read())
+    text = sys.stdin.read()
+    if not text:  # the service ended without having a job for this process
+        return 0
+    order = AttemptOrder.from_json(text)
     log = JobLog(order.log, order.attempt)
     try:
         result = run(order, log)
