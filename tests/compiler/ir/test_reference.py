@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -241,6 +241,9 @@ def test_transforms_keep_the_dtype_at_extremes() -> None:
 
 
 @settings(max_examples=300, deadline=None)
+@example(threshold=3.4028234663852886e38, value=0.0, near=1)
+@example(threshold=math.inf, value=0.0, near=-1)
+@example(threshold=1e-50, value=0.0, near=1)
 @given(
     threshold=st.floats(allow_nan=False),
     value=st.floats(width=32, allow_nan=False),
@@ -250,7 +253,7 @@ def test_cut_below_or_equal(threshold: float, value: float, near: int) -> None:
     cut = float(cut_below_or_equal(np.array([threshold]))[0])
     with np.errstate(over="ignore"):
         beside = np.float32(threshold)
-    for _ in range(abs(near)):
-        beside = np.nextafter(beside, np.float32(math.copysign(math.inf, near)))
+        for _ in range(abs(near)):
+            beside = np.nextafter(beside, np.float32(math.copysign(math.inf, near)))
     for number in (value, float(beside)):
         assert (math.isnan(cut) or number < cut) == (number <= threshold)
