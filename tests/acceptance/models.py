@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 import pickle
 import tarfile
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ def rows(count: int = 64, seed: int = 1) -> NDArray[np.float32]:
     return values
 
 
+@cache
 def boosted(
     format: str = "json", trees: int = 8, depth: int = 3, objective: str = "binary:logistic"
 ) -> Trained:
@@ -57,6 +58,7 @@ def boosted(
     return Trained(booster, rows(), name, bytes(booster.save_raw(format)))
 
 
+@cache
 def forest(trees: int = 8, depth: int = 4) -> Trained:
     """A scikit-learn random forest of three classes, pickled."""
     random = np.random.default_rng(0)
@@ -76,9 +78,3 @@ def tarball(files: dict[str, bytes]) -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def document(trained: Trained) -> dict[str, Any]:
-    """A JSON model as Python objects."""
-    parsed: dict[str, Any] = json.loads(trained.content)
-    return parsed

@@ -212,7 +212,7 @@ def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
     return value
 
 
-def signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+def signal_all(pids: Sequence[int], number: signal.Signals = signal.SIGKILL) -> None:
     """Signals those of `pids` that are still there."""
     for pid in pids:
         with suppress(ProcessLookupError):
