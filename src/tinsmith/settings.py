@@ -51,6 +51,10 @@ class SandboxOptions:
     max_memory: int = 8 * GIB
     """Address space of one process."""
     max_file: int = 4 * GIB
+    max_folder: int = 16 * GIB
+    """Disk space of the work directory, looked at every second."""
+    max_entries: int = 100_000
+    """Files and folders in the work directory."""
     max_processes: int = 256
     """Processes and threads of the sandbox's user."""
     max_open_files: int = 1024

@@ -28,6 +28,8 @@ def main() -> int:
 
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("compiling", flush=True)
+    for index in range(wish.get("files", 0)):
+        (work.scratch / str(index)).touch()
     time.sleep(wish.get("sleep", 0))
     if "signal" in wish:
         os.kill(os.getpid(), wish["signal"])

@@ -116,6 +116,13 @@ def test_a_crash_of_the_compiler_fails_the_job(service: Service, tarball: bytes)
     assert job.attempt == 1
 
 
+def test_a_flood_of_files_ends_the_job(service: Service, tarball: bytes) -> None:
+    service.settings = replace(service.settings, sandbox=replace(service.settings.sandbox, max_entries=100))
+    service.start()
+    job = service.wait(service.submit(service.put("m.tar.gz", tarball), LONG | {"files": 200}))
+    assert job.failure_reason == "InternalError: The compiler was ended, it wrote more than 100 files."
+
+
 def test_a_job_without_an_input_fails(service: Service) -> None:
     service.start()
     arn = "arn:aws:sagemaker:us-east-1:000000000000:model-package/x"

@@ -38,12 +38,14 @@ from tinsmith.storage.credentials import Credentials
 from tinsmith.storage.s3 import ObjectStore
 from tinsmith.storage.uri import ObjectLocation, parse_uri
 from tinsmith.worker import artifact
+from tinsmith.worker.folders import excess
 from tinsmith.worker.logs import JobLog
 from tinsmith.worker.processes import adopt_orphans, die_with_parent, kill_descendants
 from tinsmith.worker.sandbox import Sandbox
 
 INPUT, OUTPUT = "InputConfiguration", "OutputConfiguration"
 MAX_FILE_NAME = 255  # bytes
+LOOK_SECONDS = 1.0
 LOST = 75
 """Exit code of an attempt whose compiler was killed from outside: worth another attempt."""
 
@@ -238,7 +240,7 @@ def _compile(order: AttemptOrder, work: WorkDirectory, log: JobLog) -> int:
     for reader in readers:
         reader.start()
     try:
-        code = process.wait()
+        code = _await(process, order, work)
     finally:
         kill_descendants()
     for reader in readers:
@@ -246,6 +248,16 @@ def _compile(order: AttemptOrder, work: WorkDirectory, log: JobLog) -> int:
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
         raise CompilerKilled("the compiler was killed by SIGKILL, perhaps for want of memory")
     return code
+
+
+def _await(process: subprocess.Popen[bytes], order: AttemptOrder, work: WorkDirectory) -> int:
+    options = order.sandbox.options
+    while True:
+        try:
+            return process.wait(LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            if much := excess(work.path, options.max_folder, options.max_entries):
+                raise InternalError(f"The compiler was ended, it wrote {much}.") from None
 
 
 def environment(work: WorkDirectory) -> dict[str, str]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from tinsmith.jobs.job import Job, JobKey, Status
 from tinsmith.jobs.store import StaleAttempt, Store, WrongStatus
 from tinsmith.settings import Settings
 from tinsmith.worker.attempt import LOST, AttemptOrder, AttemptResult
+from tinsmith.worker.folders import remove
 from tinsmith.worker.logs import JobLog
 from tinsmith.worker.processes import kill_group, read_pid_file, write_pid_file
 from tinsmith.worker.sandbox import Sandbox, prepare
@@ -149,7 +149,7 @@ class Supervisor:
         if running.ending != "stale":
             self._conclude(running.job, running.folder, running.ending, _cause(code))
         self._running.remove(running)
-        _remove(running.folder)
+        remove(running.folder)
         return True
 
     def _conclude(self, job: Job, folder: Path, ending: str | None, cause: str) -> None:
@@ -256,7 +256,7 @@ class Supervisor:
             self._running.append(Running(job, folder, process, deadline, now + self._options.heartbeat))
 
     def _spawn(self, job: Job, folder: Path) -> subprocess.Popen[bytes]:
-        _remove(folder)
+        remove(folder)
         folder.mkdir()
         folder.chmod(0o711)
         order = AttemptOrder(
@@ -294,7 +294,7 @@ class Supervisor:
         for job in self._store.held(self._owner):
             self._conclude(job, self._folder(job), None, "the service was killed")
         for folder in self._settings.work_dir.iterdir():
-            _remove(folder)
+            remove(folder)
 
     def _shut_down(self) -> None:
         if self._spare is not None:
@@ -351,13 +351,3 @@ def _owner(path: Path) -> str:
     except FileNotFoundError:
         path.write_text(f"{uuid.uuid4()}\n")
         return path.read_text().strip()
-
-
-def _remove(folder: Path) -> None:
-    """Removes an attempt's folder, whatever modes its user gave to what is in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for inner in (folder, *folder.rglob("*")):
-            if inner.is_dir() and not inner.is_symlink():
-                inner.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
