@@ -30,16 +30,19 @@ def write(source: Path, destination: Path) -> None:
         tree_block(number, tree, margin if number == 0 else 0.0)
         for number, tree in enumerate(booster["model"]["trees"])
     ]
-    destination.write_text(header(features) + "\n".join(blocks) + "\nend of trees\n\npandas_categorical:null\n")
+    sizes = " ".join(str(len(block)) for block in blocks)
+    destination.write_text(
+        header(features, sizes) + "\n".join(blocks) + "\nend of trees\n\npandas_categorical:null\n"
+    )
 
 
-def header(features: int) -> str:
+def header(features: int, tree_sizes: str) -> str:
     """Everything above the trees."""
     names = " ".join(f"f{number}" for number in range(features))
     return (
         "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
         f"max_feature_idx={features - 1}\nobjective=binary sigmoid:1\nfeature_names={names}\n"
-        f"feature_infos={' '.join(['[-inf:inf]'] * features)}\n\n"
+        f"feature_infos={' '.join(['[-inf:inf]'] * features)}\ntree_sizes={tree_sizes}\n\n"
     )
 
 
