@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinsmith.compiler.ir.model import Model, Transform
+from tinsmith.compiler.ir.model import Linear, Model, Transform
 from tinsmith.compiler.ir.reference import evaluate
 from tinsmith.compiler.verify.evidence import collect, expected, rows_to_execute
 from tinsmith.errors import ClientError
@@ -32,6 +32,16 @@ def test_holds_rows_and_the_reference_s_answers(
 def test_enough_rows_for_every_cut_of_a_model_that_is_not_huge(make_model: Callable[..., Model]) -> None:
     chosen = rows_to_execute(make_model(trees=200, depth=6))
     assert chosen.cuts == chosen.cuts_exercised > 12_000
+
+
+def test_many_features_mean_less_to_carry(make_model: Callable[..., Model]) -> None:
+    features = 20_000
+    linear = Linear(np.ones((features, 1), np.float32), np.zeros(1, np.float32))
+    evidence = collect(replace(make_model(), body=linear))
+    assert 20 <= len(evidence.rows) <= (1 << 19) // features + 1
+    kinds = evidence.claim["evidence_rows"]
+    assert sum(kinds.values()) == len(evidence.rows)
+    assert min(kinds.values()) > 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
  * Every function returns 0, or -1 after noting a message for DLRGetLastError() (per thread). A handle belongs to
  * one thread at a time; different handles are independent. Pointers that a function gives out stay good until the
  * next call on the same handle that changes what they point at, and no longer than the handle.
+ *
+ * The library links nothing itself: a C program that uses it links the C library and, with glibc before 2.34, -ldl.
  */
 #ifndef DLR_H
 #define DLR_H
