@@ -162,6 +162,13 @@ def test_links_in_a_folder_are_not_followed(tinsmith: Tinsmith, model_folder: Pa
     assert "model/secrets is a link" in outcome.errors
 
 
+def test_an_output_folder_that_cannot_be_made(tinsmith: Tinsmith, model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    outcome = tinsmith("compile", model_folder, *XGBOOST, *HERE, "-o", tmp_path / "file" / "o", "--json")
+    assert (outcome.code, outcome.json()["exit_code"]) == (1, 1)
+    assert "Not a directory" in outcome.json()["failure_reason"]
+
+
 def test_another_frameworks_model_is_refused_with_its_name(
     tinsmith: Tinsmith, model_folder: Path, tmp_path: Path
 ) -> None:

@@ -118,6 +118,14 @@ def test_a_taken_port_is_named(tinsmith: Tinsmith, tmp_path: Path) -> None:
     assert f"Cannot listen on 127.0.0.1:{port}" in outcome.errors
 
 
+def test_a_data_dir_that_cannot_be_made(tinsmith: Tinsmith, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    outcome = tinsmith("serve", "--data-dir", tmp_path / "file" / "d", "--port", "0")
+    assert outcome.code == 1
+    assert outcome.errors.startswith("InternalError: ")
+    assert "Not a directory" in outcome.errors
+
+
 def test_state_is_for_its_owner_alone(service: Service) -> None:
     assert service.exports["AWS_SECRET_ACCESS_KEY"] not in (service.data_dir / "endpoints.json").read_text()
     assert (service.data_dir / "objects").stat().st_mode & 0o077 == 0

@@ -9,7 +9,7 @@ import typer
 
 from tinsmith.cli import artifacts, compile, doctor, jobs, serve, targets
 from tinsmith.cli.console import print_error
-from tinsmith.errors import TinsmithError
+from tinsmith.errors import InternalError, TinsmithError
 
 app = typer.Typer(
     name="tinsmith",
@@ -41,3 +41,6 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that may not be written
+        print_error(InternalError(str(error)))
+        sys.exit(InternalError.exit_code)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tinsmith.cli.console import Json, print_json, say
-from tinsmith.errors import ClientError, TinsmithError, failure_reason
+from tinsmith.errors import ClientError, InternalError, TinsmithError, failure_reason
 from tinsmith.spec.frameworks import FRAMEWORKS
 from tinsmith.spec.request import CompileRequest, Report, TargetPlatform
 
@@ -97,7 +97,13 @@ def run(model: Path, request: CompileRequest, output: Path, log: Log) -> Report:
                 _place(checked, output / request.artifact_name)
             return report
     except TinsmithError as error:
-        return Report("FAILED", failure_reason=failure_reason(error), exit_code=error.exit_code)
+        return _failed(error)
+    except OSError as error:  # a full disk, a folder that may not be written
+        return _failed(InternalError(str(error)))
+
+
+def _failed(error: TinsmithError) -> Report:
+    return Report("FAILED", failure_reason=failure_reason(error), exit_code=error.exit_code)
 
 
 def _provide(model: Path, destination: Path) -> None:
