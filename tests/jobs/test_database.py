@@ -39,7 +39,8 @@ store = Store.open(sys.argv[1])
 for index in range(10**6):
     name = f"{sys.argv[2]}-{index}"
     key = JobKey("000000000000", "us-east-1", name)
-    store.add(Job(key, "arn:" + name, {}, Status.STARTING, 1, 0, 1.0, 1.0), {"n": name})
+    arn = "arn:aws:sagemaker:us-east-1:000000000000:compilation-job/" + name
+    store.add(Job(key, arn, {}, Status.STARTING, 1, 0, 1.0, 1.0), {"n": name})
     print(name, flush=True)
 """
 
@@ -127,7 +128,7 @@ def test_threads_add_each_name_once_and_tell_the_others(store: Store, new_job: N
     assert Counter(event.kind for event in store.events()) == {"created": 40}
 
 
-def test_changes_that_wait_share_a_commit_and_fail_alone(store: Store) -> None:
+def test_changes_that_wait_share_a_commit_and_fail_alone(store: Store, new_job: NewJob) -> None:
     database = store._database
     commits: list[str] = []
     event.listen(database._engine, "commit", lambda connection: commits.append("commit"))
@@ -144,11 +145,10 @@ def test_changes_that_wait_share_a_commit_and_fail_alone(store: Store) -> None:
         except IntegrityError:
             outcomes.append("refused")
 
-    with database.writing() as connection:
-        columns = "account, region, name, arn, request, status, version, attempt, creation_time"
-        values = "'a', 'r', 'n', 'arn', '{}', 'STARTING', 1, 0, 0"
-        statement = f"INSERT INTO job (id, {columns}, last_modified_time) VALUES (1, {values}, 0)"
-        connection.exec_driver_sql(statement)
+    job = new_job("tagged")
+    store.add(job, {})
+    commits.clear()
+    with database.writing():
         threads = [threading.Thread(target=insert, args=(name,)) for name in ("x", "x", "y", "z")]
         for thread in threads:
             thread.start()
@@ -158,7 +158,7 @@ def test_changes_that_wait_share_a_commit_and_fail_alone(store: Store) -> None:
         thread.join()
     assert sorted(outcomes) == ["refused", "x", "y", "z"]
     assert commits == ["commit", "commit"]
-    assert sorted(store.tags("arn")) == ["x", "y", "z"]
+    assert sorted(store.tags(job.arn)) == ["x", "y", "z"]
 
 
 def test_a_failed_commit_is_told_to_everyone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,4 +225,5 @@ def test_a_killed_writer_leaves_whole_transactions(url: str, store: Store) -> No
     assert len(events) == len(present)
     for name in present:
         assert store.get(JobKey("000000000000", "us-east-1", name)).status is Status.STARTING
-        assert store.tags("arn:" + name) == {"n": name}
+        arn = f"arn:aws:sagemaker:us-east-1:000000000000:compilation-job/{name}"
+        assert store.tags(arn) == {"n": name}

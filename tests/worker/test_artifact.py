@@ -109,6 +109,7 @@ def test_an_unreadable_report_is_an_error_of_ours(work: WorkDirectory, text: str
         ({"status": "FAILED"}, 3),
         ({"status": "FAILED", "failure_reason": "x" * 1025}, 3),
         ({"status": "FAILED", "failure_reason": 7}, 3),
+        ({"status": "FAILED", "failure_reason": "half a character: \ud800"}, 3),
         ({"status": "FAILED", "failure_reason": "x"}, 0),
         ({"status": "STOPPED"}, 0),
         ({"derived_data_input_config": ["x"]}, 0),

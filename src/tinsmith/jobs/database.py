@@ -95,8 +95,11 @@ class Database:
     def _commit(self, batch: list[_Change]) -> None:
         try:
             with self._engine.begin() as connection:
-                for each in batch:
-                    each.run(connection)
+                if len(batch) == 1:
+                    batch[0].result = batch[0].change(connection)
+                else:
+                    for each in batch:
+                        each.run(connection)
         except BaseException as error:  # nobody may take a change for committed that is not
             for each in batch:
                 each.error = error

@@ -368,11 +368,19 @@ def _whole_second(job: Job, now: float) -> float:
 
 
 def _id_of(connection: Connection, arn: str) -> int:
-    """The row of the job `arn`. ARNs whose name lost its case find the job that has it in lower case."""
-    for condition in (job_table.c.arn == arn, func.lower(job_table.c.arn) == arn.lower()):
-        exact = connection.execute(select(job_table.c.id).where(condition).limit(1)).scalar()
-        if exact is not None:
-            return int(exact)
+    """The row of the job `arn`, whose name may have lost its case: clients lower-case some ARNs."""
+    _, _, _, region, account, resource = (arn.split(":", 5) + [""] * 6)[:6]
+    name = resource.partition("/")[2]
+    columns = job_table.c
+    for condition in (columns.name == name, func.lower(columns.name) == name):
+        candidates = select(columns.id).where(
+            columns.account == account,
+            columns.region == region,
+            condition,
+            func.lower(columns.arn) == arn.lower(),
+        )
+        if (found := connection.execute(candidates.limit(1)).scalar()) is not None:
+            return int(found)
     raise JobNotFound(arn)
 
 

@@ -69,7 +69,10 @@ def _is_consistent(report: Report, exit_code: int) -> bool:
 
 
 def _is_text(value: object, limit: int, optional: bool = False) -> bool:
-    return (value is None and optional) or (isinstance(value, str) and 0 < len(value) <= limit)
+    if not isinstance(value, str):
+        return value is None and optional
+    half_characters = any("\ud800" <= character <= "\udfff" for character in value)
+    return 0 < len(value) <= limit and not half_characters  # no database would take those
 
 
 @contextmanager

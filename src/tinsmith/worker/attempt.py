@@ -138,14 +138,18 @@ def main() -> int:
         log.write(f"attempt {order.attempt} is lost: {error}")
         return LOST
     except TinsmithError as error:
-        result = AttemptResult(order.attempt, failure_reason=failure_reason(error))
+        result = _failed(order, log, error)
     except Exception as error:
         log.write(traceback.format_exc())
-        unforeseen = InternalError(f"{type(error).__name__}: {error}")
-        result = AttemptResult(order.attempt, failure_reason=failure_reason(unforeseen))
-    log.write(f"failed: {result.failure_reason}" if result.failure_reason else f"wrote {result.artifact_uri}")
+        result = _failed(order, log, InternalError(f"{type(error).__name__}: {error}"))
     result.write(order.folder)
     return 0
+
+
+def _failed(order: AttemptOrder, log: JobLog, error: TinsmithError) -> AttemptResult:
+    log.write(f"failed: {error.family}: {error}")
+    reason = failure_reason(error).encode(errors="replace").decode()
+    return AttemptResult(order.attempt, failure_reason=reason)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -167,11 +171,13 @@ def run(order: AttemptOrder, log: JobLog) -> AttemptResult:
     report = artifact.read_report(work, code)
     for warning in report.warnings:
         log.write(f"warning: {warning}")
-    if report.failure_reason is not None:
+    if report.status == "FAILED":
+        log.write(f"failed: {report.failure_reason}")
         return AttemptResult(order.attempt, failure_reason=report.failure_reason)
     tarball = order.folder / "artifact.tar.gz"
     digest = artifact.take(work, report, request.artifact_name, tarball)
     objects.upload(tarball, destination.uri, output.get("KmsKeyId"))
+    log.write(f"wrote {destination.uri}")
     return AttemptResult(order.attempt, destination.uri, digest, report.derived_data_input_config)
 
 

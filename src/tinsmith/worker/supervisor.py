@@ -36,6 +36,7 @@ from tinsmith.worker.sandbox import Sandbox, prepare
 
 SHUTDOWN = "the service was stopped"
 RETRY_SECONDS = 1.0
+OVERDUE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
@@ -70,6 +71,7 @@ class Supervisor:
         self._spare: subprocess.Popen[bytes] | None = None
         """An attempt without a job yet: it has the half second of start-up behind it."""
         self._housekeeping_at = 0.0
+        self._overdue_at = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._sandbox: Sandbox
@@ -104,23 +106,29 @@ class Supervisor:
             except Exception:  # such as a full disk: nothing is lost, the next step tries again
                 logger.exception("the supervisor will try again")
                 self._stopping.wait(RETRY_SECONDS)
-            pause = self._options.poll if self._running else self._options.housekeeping
-            changed = self._store.changed.wait(pause)
+            self._stopping.wait(self._options.poll)  # a flood of new jobs must not keep this thread busy
+            changed = self._store.changed.wait(0 if self._running else self._options.housekeeping)
             self._store.changed.clear()
         self._shut_down()
 
     def _step(self, changed: bool) -> None:
         for running in list(self._running):
-            self._watch(running)
-            changed |= self._settle_if_dead(running)
+            try:
+                self._watch(running)
+                changed |= self._settle_if_dead(running)
+            except Exception:  # one job's trouble is not that of the others
+                logger.exception("job %s: the supervisor will try again", running.job.key.name)
+                self._stopping.wait(RETRY_SECONDS)
         now = self._clock()
         if changed or now >= self._housekeeping_at:
             self._housekeeping_at = now + self._options.housekeeping
             self._look_for_stops(now)
-            self._fail_overdue(now)
             self._fill_slots()
         elif self._spare is None:
             self._spare = _launch()
+        if now >= self._overdue_at:
+            self._overdue_at = now + OVERDUE_SECONDS
+            self._fail_overdue(now)
 
     def _watch(self, running: Running) -> None:
         now = self._clock()
