@@ -31,9 +31,6 @@ HEADERS = (
     "bitslice_leaves_avx512.h",
     "bitslice_leaves_vbmi.h",
     "mux.h",
-    "gather_avx512.h",
-    "gather_avx2.h",
-    "gather_portable.h",
     "kernels.h",
 )
 COMMON_SOURCES = ("model.c", "entry.c", "treelite_abi.c")

@@ -65,7 +65,7 @@ def _add_shape(forest: Forest, walk: WalkPlan, tables: Tables) -> None:
     if width == 1 and forest.num_outputs > 1:
         tables.add("TREE_COLUMNS", forest.tree_output.astype(np.uint32), "uint32 per tree: its margin")
     if not walk.inline:
-        tables.add("LEAVES", forest.leaf_values, "accumulator type per leaf, per value")
+        tables.add("LEAVES", walk.leaf_values, "accumulator type per leaf, per value")
 
 
 def _add_planes(

@@ -2,7 +2,8 @@
 
 The children of a node are neighbours, the left one first, and a node knows the distance to them, so a step
 is `node += step + (key[slot] >= cut)`. A leaf steps 0 and reads a slot that holds the least key, so it
-stays where it is; its cut field holds the leaf itself.
+stays where it is; its cut field holds the leaf itself. Keys and cut fields have their highest bit turned and
+compare as unsigned numbers: a step needs no branch.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ TREES_PER_GROUP = 8
 """Trees that the portable kernel walks together."""
 
 
+SHORT, LINK, WIDE = range(3)
+"""Layouts of a node after its cut: step and slot in 16 bits each, in 32 bits together, in 32 bits each."""
+
+
 @dataclass(frozen=True)
 class WalkPlan:
     """What the walking kernels read."""
@@ -34,10 +39,13 @@ class WalkPlan:
     slots: Ints
     """Per slot: feature * 2 + (1 where a missing value goes right)."""
     nodes: NDArray[Any]
-    wide: bool
+    layout: int
+    """SHORT, LINK or WIDE."""
     slot_bits: int
     inline: bool
-    """Leaves hold their float, not a row number of the leaf values."""
+    """Leaves hold their float, not a row number of `leaf_values`."""
+    leaf_values: NDArray[np.float32] | NDArray[np.float64]
+    """The distinct leaf values: the fewer they are, the better they fit a cache."""
 
 
 def plan_walk(forest: Forest, graph: Graph) -> WalkPlan:
@@ -50,21 +58,22 @@ def plan_walk(forest: Forest, graph: Graph) -> WalkPlan:
     is_leaf = graph.leaf[order] >= 0
     step = np.where(is_leaf, 0, place[np.maximum(graph.left[order], 0)] - np.arange(len(order)))
     cut = np.where(is_leaf, 0, graph.cut[order]).astype(np.int32)
+    values, value_of = _distinct(forest.leaf_values)
     rows = graph.leaf[order][is_leaf]
     inline = _can_inline(forest)
-    cut[is_leaf] = forest.leaf_values.view(np.int32).ravel()[rows] if inline else rows
+    cut[is_leaf] = forest.leaf_values.view(np.int32).ravel()[rows] if inline else value_of[rows]
     slot_bits = max(1, len(slots).bit_length())
-    reach = 2 ** (31 - slot_bits)
-    wide = bool(len(step)) and not bool((step >= -reach).all() and (step < reach).all())
+    layout = _layout(step, len(slots), slot_bits)
     return WalkPlan(
         order=order.astype(np.int32),
         first=first,
         depth=_depths(graph, order, first, level),
         slots=slots,
-        nodes=_pack(cut, step, slot, slot_bits, wide),
-        wide=wide,
+        nodes=_pack(cut, step, slot, slot_bits, layout),
+        layout=layout,
         slot_bits=slot_bits,
         inline=inline,
+        leaf_values=values,
     )
 
 
@@ -75,7 +84,7 @@ def add_walk(plan: WalkPlan, tables: Tables) -> None:
         "SLOTS", len(plan.slots), "Keys of a row that splits read: a feature and the side of missing values."
     )
     tables.define("SLOT_BITS", plan.slot_bits, "A node's link is its step << TS_SLOT_BITS | its slot.")
-    tables.define("WIDE_NODES", int(plan.wide), "1: steps and slots do not fit one 32-bit link.")
+    tables.define("NODE_LAYOUT", plan.layout, "0: short, 1: link, 2: wide.")
     tables.define(
         "INLINE_LEAVES", int(plan.inline), "1: a leaf's node holds its value; 0: the row of its values."
     )
@@ -100,6 +109,20 @@ def _can_inline(forest: Forest) -> bool:
     if values.dtype != np.float32 or values.shape[1] != 1:
         return False
     return not bool((values.view(np.int32) == np.int32(-(2**31))).any())
+
+
+def _distinct(
+    values: NDArray[np.float32] | NDArray[np.float64],
+) -> tuple[NDArray[np.float32] | NDArray[np.float64], NDArray[np.int64]]:
+    """The distinct rows, bit by bit, and for every row its number among them."""
+    integer = values.view(np.uint32 if values.dtype == np.float32 else np.uint64)
+    number = np.zeros(len(values), np.int64)
+    for column in integer.T:
+        _, code = np.unique(column, return_inverse=True)
+        _, number = np.unique(number * len(values) + code, return_inverse=True)
+    first = np.zeros(int(number.max(initial=-1)) + 1, np.int64)
+    first[number] = np.arange(len(values))
+    return values[first], number
 
 
 def _breadth_first(graph: Graph) -> tuple[NDArray[np.int64], Ints, Ints]:
@@ -157,9 +180,21 @@ def _longest_way(graph: Graph) -> Ints:
     return longest
 
 
-def _pack(cut: Ints, step: NDArray[np.int64], slot: Ints, slot_bits: int, wide: bool) -> NDArray[Any]:
-    if wide:
-        return np.stack([cut, step.astype(np.int32), slot, np.zeros_like(slot)], axis=1)
-    # Forwards read the slot of leaves, whose key reaches no cut but the least.
-    link = ((step << slot_bits) | slot).astype(np.uint64) & np.uint64(0xFFFFFFFF)
-    return np.stack([cut.view(np.uint32), link.astype(np.uint32)], axis=1)
+def _layout(step: NDArray[np.int64], slots: int, slot_bits: int) -> int:
+    def all_fit(bits: int) -> bool:
+        reach = 2 ** (bits - 1)
+        return bool((step >= -reach).all() and (step < reach).all())
+
+    if slots < 2**16 and all_fit(16):
+        return SHORT
+    return LINK if all_fit(32 - slot_bits) else WIDE
+
+
+def _pack(cut: Ints, step: NDArray[np.int64], slot: Ints, slot_bits: int, layout: int) -> NDArray[Any]:
+    turned = cut.view(np.uint32) ^ np.uint32(2**31)
+    if layout == WIDE:
+        fields = [turned, step.astype(np.int32).view(np.uint32), slot.view(np.uint32), np.zeros_like(turned)]
+        return np.stack(fields, axis=1)
+    low = 16 if layout == SHORT else slot_bits
+    link = ((step << low) | slot).astype(np.uint64) & np.uint64(0xFFFFFFFF)
+    return np.stack([turned, link.astype(np.uint32)], axis=1)

@@ -1,37 +1,58 @@
-/* forest_gather.c: large batches of deep forests. Many rows walk one tree together, each in its own lane, so that a tree
- * stays in the cache while a chunk of rows passes. */
+/* forest_gather.c: large batches of deep forests. Rows walk one tree together, one after the other within a step, so that
+ * their loads overlap; and a tree stays in the cache while a chunk of rows passes. Vector gathers are no faster: a step
+ * is six instructions, and a gather is split into as many loads. */
 #include "forest_walk.h"
 #include "kernels.h"
 
 #if TS_HAS_GATHER
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
-#include "gather_avx512.h"
-#elif defined(__AVX2__)
-#include "gather_avx2.h"
-#else
-#include "gather_portable.h"
-#endif
+
+/* Rows that walk a tree together, their nodes in registers. */
+#define BLOCK_ROWS 8
+
+/* Steps between two looks at whether all rows have arrived. */
+#define STRIDE 4
 
 #define CHUNK_BLOCKS (512 / BLOCK_ROWS)
 
-/* Keys of a block: slot by slot, the rows of a slot side by side. The last slot holds the least key. */
-typedef int32_t block_keys[TS_SLOTS + 1][BLOCK_ROWS];
+/* Keys of a block, row by row. The last slot holds the least key. */
+typedef ts_walk_key block_keys[BLOCK_ROWS][TS_SLOTS + 1];
 
 /* Keys of `count` rows, at most BLOCK_ROWS; the last one is repeated to the end of the block. */
 static void fill_keys(const float *rows, size_t count, size_t stride, block_keys keys)
 {
     const uint32_t *slots = TS_TABLE(uint32_t, TS_AT_SLOTS);
-    for (size_t slot = 0; slot < TS_SLOTS; slot++) {
-        const float *value = rows + (slots[slot] >> 1);
-        int32_t missing = slots[slot] & 1 ? TS_KEY_MISSING_RIGHT : TS_KEY_MISSING_LEFT;
-        for (size_t row = 0; row < BLOCK_ROWS; row++) {
-            uint32_t bits;
-            __builtin_memcpy(&bits, value + (row < count ? row : count - 1) * stride, sizeof bits);
-            keys[slot][row] = ts_key(bits, missing);
-        }
+    for (size_t row = 0; row < BLOCK_ROWS; row++) {
+        const float *from = rows + (row < count ? row : count - 1) * stride;
+        for (size_t slot = 0; slot < TS_SLOTS; slot++)
+            keys[row][slot] = ts_slot_key(from, slots[slot]);
+        keys[row][TS_SLOTS] = TS_LEAST_KEY;
     }
-    for (size_t row = 0; row < BLOCK_ROWS; row++)
-        keys[TS_SLOTS][row] = INT32_MIN;
+}
+
+/* Walks every row to its leaf. */
+static inline void walk_block(const struct ts_node *root, uint32_t depth, const block_keys keys,
+                              const struct ts_node *at[BLOCK_ROWS])
+{
+    const struct ts_node *node[BLOCK_ROWS];
+    for (int row = 0; row < BLOCK_ROWS; row++)
+        node[row] = root;
+    for (uint32_t level = 0; level < depth; level += STRIDE) {
+        ptrdiff_t moved = 0;
+        for (int i = 0; i < STRIDE; i++) {
+            moved = 0;
+#pragma clang loop unroll(full)
+            for (int row = 0; row < BLOCK_ROWS; row++) {
+                moved |= ts_node_step(node[row]);
+                node[row] = ts_node_next(node[row], keys[row]);
+                /* Finish this row's step now: otherwise parts of all steps wait, and registers do not suffice. */
+                __asm__("" : "+r"(node[row]));
+            }
+        }
+        if (!moved)
+            break;
+    }
+    for (int row = 0; row < BLOCK_ROWS; row++)
+        at[row] = node[row];
 }
 
 static void walk_tree(size_t tree, block_keys *keys, size_t count, ts_real *margins)
@@ -39,11 +60,11 @@ static void walk_tree(size_t tree, block_keys *keys, size_t count, ts_real *marg
     const struct ts_node *root = TS_TABLE(struct ts_node, TS_AT_NODES) + TS_TABLE(uint32_t, TS_AT_ROOTS)[tree];
     uint32_t depth = TS_TABLE(uint32_t, TS_AT_DEPTHS)[tree];
     for (size_t first = 0; first < count; first += BLOCK_ROWS, keys++) {
-        uint32_t at[BLOCK_ROWS];
-        walk_block(root, depth, (const int32_t(*)[BLOCK_ROWS])*keys, at);
+        const struct ts_node *at[BLOCK_ROWS];
+        walk_block(root, depth, *keys, at);
         size_t rows = count - first < BLOCK_ROWS ? count - first : BLOCK_ROWS;
         for (size_t row = 0; row < rows; row++)
-            ts_add_leaf(root + at[row], tree, margins + (first + row) * TS_MARGINS);
+            ts_add_leaf(at[row], tree, margins + (first + row) * TS_MARGINS);
     }
 }
 

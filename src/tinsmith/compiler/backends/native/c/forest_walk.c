@@ -7,18 +7,15 @@
 /* Depth from which it pays to look whether all trees of a group have arrived. */
 #define DEEP 12
 
-static void row_keys(const float *row, int32_t *keys)
+static void row_keys(const float *row, ts_walk_key *keys)
 {
     const uint32_t *slots = TS_TABLE(uint32_t, TS_AT_SLOTS);
-    for (size_t i = 0; i < TS_SLOTS; i++) {
-        uint32_t bits;
-        __builtin_memcpy(&bits, row + (slots[i] >> 1), sizeof bits);
-        keys[i] = ts_key(bits, slots[i] & 1 ? TS_KEY_MISSING_RIGHT : TS_KEY_MISSING_LEFT);
-    }
-    keys[TS_SLOTS] = INT32_MIN;
+    for (size_t i = 0; i < TS_SLOTS; i++)
+        keys[i] = ts_slot_key(row, slots[i]);
+    keys[TS_SLOTS] = TS_LEAST_KEY;
 }
 
-static inline void step_all(const struct ts_node *at[TREES], const int32_t *keys)
+static inline void step_all(const struct ts_node *at[TREES], const ts_walk_key *keys)
 {
     for (int i = 0; i < TREES; i++)
         at[i] = ts_node_next(at[i], keys);
@@ -34,7 +31,7 @@ static inline bool all_at_leaves(const struct ts_node *const at[TREES])
 }
 #endif
 
-static void walk_group(const struct ts_node *at[TREES], uint32_t depth, const int32_t *keys)
+static void walk_group(const struct ts_node *at[TREES], uint32_t depth, const ts_walk_key *keys)
 {
 #if TS_MAX_DEPTH > DEEP
     for (; depth > DEEP; depth -= 4) {
@@ -48,7 +45,7 @@ static void walk_group(const struct ts_node *at[TREES], uint32_t depth, const in
         step_all(at, keys);
 }
 
-static void walk_row(const int32_t *keys, ts_real *margins)
+static void walk_row(const ts_walk_key *keys, ts_real *margins)
 {
     const struct ts_node *nodes = TS_TABLE(struct ts_node, TS_AT_NODES);
     const uint32_t *roots = TS_TABLE(uint32_t, TS_AT_ROOTS);
@@ -68,7 +65,7 @@ static void walk_row(const int32_t *keys, ts_real *margins)
 
 size_t TS_NAME(ts_walk_workspace)(void)
 {
-    return (TS_SLOTS + 1) * sizeof(int32_t);
+    return (TS_SLOTS + 1) * sizeof(ts_walk_key);
 }
 
 void TS_NAME(ts_walk)(const float *rows, size_t count, size_t stride, ts_real *margins, void *workspace)
