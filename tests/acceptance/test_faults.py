@@ -29,12 +29,12 @@ from tinsmith.jobs.store import Event, Store
 pytestmark = pytest.mark.slow
 
 SEED = 20261122
-KILLS, SERVICE_KILLS = 40, 8
+KILLS, SERVICE_KILLS = 36, 7
 """At most."""
 LEAD = 3
 """Kills that may come before the first job ends: there are never more kills than this beyond the jobs that
 have ended, however slow the machine is."""
-GOOD, BAD = 50, 5
+GOOD, BAD = 38, 12
 LOSSES = 3
 """Lost attempts after which a job is given up."""
 BAD_REASON = "expected one XGBoost model, found 2: a.json, b.json"
@@ -67,8 +67,8 @@ def storm(data_dir: Path) -> Iterator[Storm]:
         submission.start()
         _disturb(storm, submission)
         submission.join()
-        until(lambda: _all_ended(service))
-        storm.jobs = {name: service.describe(name) for name in _statuses(service)}
+        for name in _statuses(service):
+            storm.jobs[name] = service.await_status(name, *ENDED)
         storm.events = _events(data_dir)
         yield storm
         _print(storm)
@@ -131,10 +131,6 @@ def _statuses(service: Service) -> dict[str, str]:
     pages = service.client("sagemaker").get_paginator("list_compilation_jobs").paginate()
     jobs = [summary for page in pages for summary in page["CompilationJobSummaries"]]
     return {job["CompilationJobName"]: job["CompilationJobStatus"] for job in jobs}
-
-
-def _all_ended(service: Service) -> bool:
-    return all(status in ENDED for status in _statuses(service).values())
 
 
 def _events(data_dir: Path) -> dict[str, list[Event]]:
