@@ -26,12 +26,12 @@ from typing import Any
 
 import boto3
 import numpy as np
-import xgboost  # noqa: TID251
+import xgboost
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from sklearn.datasets import load_breast_cancer  # noqa: TID251
-from sklearn.model_selection import train_test_split  # noqa: TID251
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
 
 Array = NDArray[np.float32]
 

@@ -77,10 +77,7 @@ def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) 
     with stages("verify"):
         verification = verify(packed.path, model, target, work.scratch, request.allow_unverified)
     warnings = (*resolved.warnings, *model.warnings, *packed.warnings)
-    for warning in warnings:
-        log(f"warning: {warning}")
-    log(f"done: {packed.path.name} {packed.digest}")
-    return Report(
+    report = Report(
         status="COMPLETED",
         artifact=packed.path.name,
         digest=packed.digest,
@@ -90,6 +87,10 @@ def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) 
         timings=stages.seconds,
         warnings=warnings,
     )
+    for fact in ("coverage", "verification", "timings"):
+        log(f"{fact}: {json.dumps(getattr(report, fact), sort_keys=True)}")
+    log(f"done: {report.artifact} {report.digest}")
+    return report
 
 
 def log(line: str) -> None:
