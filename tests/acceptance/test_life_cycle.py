@@ -168,9 +168,11 @@ def test_raspberry_pi_is_verified_under_its_emulator(service: Service, model: st
     job = service.await_status("pi", "COMPLETED")
     assert job.keys() == ENDED | ARTIFACT | {"DerivedInformation"}
     assert job["ModelArtifacts"]["S3ModelArtifacts"].endswith("/model-rasp4b.tar.gz")
-    report = json.loads(service.run("verify", str(unpacked(service, job, tmp_path)), "--json"))
-    assert report["executed"]
-    assert report["method"].startswith("qemu")
+    artifact = unpacked(service, job, tmp_path)
+    verification = json.loads(service.run("verify", str(artifact), "--json"))["verification"]
+    assert verification["executed"]
+    assert verification["method"].startswith("qemu")
+    assert verification["margin"] == "bit-exact"
 
 
 def test_data_input_config_given_is_not_derived(service: Service, model: str) -> None:
