@@ -182,7 +182,17 @@ class Service:
 
     def attempts(self) -> list[int]:
         """Processes that run an attempt, oldest first."""
-        return [pid for pid in self.processes() if b"tinsmith.worker.attempt" in _read(pid, "cmdline")]
+        recorded = set()
+        for file in (self.data_dir / "work").glob("*/pid"):
+            with suppress(FileNotFoundError):
+                recorded.add(file.read_text().partition(" ")[0])
+        return [pid for pid in self.processes() if str(pid) in recorded]
+
+    def spares(self) -> list[int]:
+        """Processes that wait for an attempt to run."""
+        running = self.attempts()
+        workers = [pid for pid in self.processes() if b"tinsmith.worker.attempt" in _read(pid, "cmdline")]
+        return [pid for pid in workers if pid not in running]
 
     def compilers(self) -> list[int]:
         """Processes that compile, sandboxed, with everything that they started, oldest first."""
