@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinsmith.compiler.verify.calls import BATCHES, Call, Interface, make_calls, read_answers, write_plan
+from tinsmith.compiler.verify.calls import (
+    BATCHES,
+    Call,
+    Interface,
+    make_calls,
+    make_dlr_calls,
+    read_answers,
+    write_plan,
+)
 from tinsmith.errors import InternalError
 
 INTERFACE = Interface(features=2, outputs=3, margins=1, dtype="float64")
@@ -20,6 +28,12 @@ def test_calls_of_every_size_for_both_results() -> None:
         assert {call.count for call in calls if call.margin is margin} == {*BATCHES, 1800}
     assert {call.gap for call in calls if call.count == 1800} == {False, True}
     assert all(call.first + call.count <= 1800 for call in calls)
+
+
+def test_dlr_takes_whole_rows_and_gives_predictions() -> None:
+    calls = make_dlr_calls(1800)
+    assert not any(call.gap or call.margin for call in calls)
+    assert len({call.count for call in calls}) > 10
 
 
 def test_few_rows_mean_smaller_batches() -> None:

@@ -82,6 +82,19 @@ def test_margins_may_not_differ_at_all() -> None:
         compare(expected(9), [answer], "here")
 
 
+def test_as_float32_rounds_what_is_expected_and_what_was_found() -> None:
+    third = array(1 / 3, dtype=np.float64)
+    wide = Expected(third, third, 4, near_one=False)
+    narrow = wide.as_float32()
+    assert (narrow.prediction.dtype, narrow.margin.dtype, narrow.tolerance_ulps) == (
+        np.float32,
+        np.float64,
+        1,
+    )
+    assert compare(narrow, [Answer(Call(0, 1), 0, third)], "here") == 0
+    assert expected(2).as_float32().tolerance_ulps == 2
+
+
 def test_lists_row_column_got_and_wanted() -> None:
     answer = Answer(Call(1, 2), 0, array(0.5, 7))
     with pytest.raises(InternalError) as caught:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinsmith.compiler.artifact.dlr import build_dlr
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.verify import execute
 from tinsmith.compiler.verify.calls import Call, write_plan
@@ -102,6 +103,14 @@ def test_refuses_a_library_of_another_architecture(
     write_plan(np.ones((3, 5), np.float32), [Call(0, 3)], tmp_path / "plan")
     with pytest.raises(InternalError, match="for another architecture"):
         run_calls(HERE, build_runner(x86_64, tmp_path), library, tmp_path / "plan", tmp_path / "result", {})
+
+
+def test_a_dlr_library_needs_the_model_beside_it(x86_64: Target, tmp_path: Path) -> None:
+    build_dlr(x86_64, tmp_path / "libdlr.so")
+    write_plan(np.zeros((1, 5), np.float32), [], tmp_path / "plan")
+    runner = build_runner(x86_64, tmp_path)
+    with pytest.raises(InternalError, match=r"cannot open .*/compiled\.so"):
+        run_calls(HERE, runner, tmp_path / "libdlr.so", tmp_path / "plan", tmp_path / "result", {})
 
 
 def test_gives_programs_a_bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

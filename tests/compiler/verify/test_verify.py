@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinsmith.compiler.artifact import dlr
 from tinsmith.compiler.artifact.archive import write_archive
 from tinsmith.compiler.artifact.inspect import read_files
 from tinsmith.compiler.artifact.package import Package, package
@@ -55,6 +56,7 @@ def test_every_system_s_library_is_executed(
     assert verification.method == EMULATORS.get(target.arch, "native")
     assert verification.margin == "bit-exact"
     assert verification.prediction_ulps == 0
+    assert verification.dlr
     assert verification.rows == {"threshold": 600, "edge": 600, "random": 600}
     assert (verification.latency_microseconds is not None) == (name == "LINUX_X86_64")
     assert not list(tmp_path.glob("verify-*"))
@@ -127,6 +129,24 @@ def test_a_cut_that_is_one_float_off_fails(
     wrong = replace(model, body=replace(forest, cut=cut))
     tarball = pack(model, plain, compile_plainly(wrong, plain, tmp_path), tmp_path)
     with pytest.raises(InternalError, match="values differ: row"):
+        verify(tarball, model, plain, tmp_path)
+
+
+def test_a_wrong_dlr_library_fails(
+    model: Model,
+    compile_plainly: Callable[..., Path],
+    plain: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources = tmp_path / "sources"
+    shutil.copytree(dlr._folder(), sources)
+    text = (sources / "dlr.c").read_text()
+    assert "= *input++;" in text
+    (sources / "dlr.c").write_text(text.replace("= *input++;", "= -*input++;"))
+    monkeypatch.setattr(dlr, "_folder", lambda: sources)
+    tarball = pack(model, plain, compile_plainly(model, plain, tmp_path), tmp_path)
+    with pytest.raises(InternalError, match=r"native libdlr\.so: prediction of 1800 rows"):
         verify(tarball, model, plain, tmp_path)
 
 

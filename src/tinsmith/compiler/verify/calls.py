@@ -96,6 +96,11 @@ def make_calls(total: int) -> list[Call]:
     return calls
 
 
+def make_dlr_calls(total: int) -> list[Call]:
+    """Of those, the ones that DLR's interface can express."""
+    return [call for call in make_calls(total) if not call.gap and not call.margin]
+
+
 def write_plan(rows: NDArray[np.float32], calls: Sequence[Call], path: Path) -> None:
     """Writes what c/runner.c reads: every row twice, end to end and with gaps (filled with NaN)."""
     count, width = rows.shape

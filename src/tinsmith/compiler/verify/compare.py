@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,14 @@ class Expected:
     """Of predictions."""
     near_one: bool
     """Units in the last place are those of 1 where the prediction is smaller."""
+
+    def as_float32(self) -> Expected:
+        """What DLR's users get, and what travels as evidence: predictions rounded to float32."""
+        with np.errstate(over="ignore", under="ignore"):
+            prediction = self.prediction.astype(np.float32)
+        rounded = self.prediction.dtype != np.float32
+        tolerance = min(self.tolerance_ulps, 1) if rounded else self.tolerance_ulps
+        return replace(self, prediction=prediction, tolerance_ulps=tolerance)
 
 
 def expect(model: Model, rows: NDArray[np.float32]) -> Expected:

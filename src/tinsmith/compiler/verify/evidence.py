@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinsmith.compiler.artifact.evidence import Evidence
 from tinsmith.compiler.ir.model import Forest, Model
 from tinsmith.compiler.verify.compare import Expected, expect
@@ -32,11 +30,8 @@ def collect(model: Model) -> Evidence:
     Predictions are rounded to float32, so that they are the same wherever the reference was evaluated.
     """
     chosen = _thinned(make_rows(model, CARRIED_ROWS_OF_EACH_KIND))
-    wanted = expect(model, chosen.rows)
-    with np.errstate(all="ignore"):
-        prediction = wanted.prediction.astype(np.float32)
+    wanted = expect(model, chosen.rows).as_float32()
     executed = rows_to_execute(model)
-    rounded = prediction.dtype != wanted.prediction.dtype
     claim = {
         "method": "the library of the finished tarball was executed on these kinds of rows and compared "
         "with a reference evaluation of the training library's arithmetic",
@@ -45,10 +40,10 @@ def collect(model: Model) -> Evidence:
         "cuts_exercised": executed.cuts_exercised,
         "evidence_rows": chosen.kinds,
         "margin": "bit-exact",
-        "tolerance_ulps": min(wanted.tolerance_ulps, 1) if rounded else wanted.tolerance_ulps,
+        "tolerance_ulps": wanted.tolerance_ulps,
         "near_one": wanted.near_one,
     }
-    return Evidence(chosen.rows, wanted.margin, prediction, claim)
+    return Evidence(chosen.rows, wanted.margin, wanted.prediction, claim)
 
 
 def expected(evidence: Evidence) -> Expected:

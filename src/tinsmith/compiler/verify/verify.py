@@ -15,7 +15,15 @@ import numpy as np
 from tinsmith.compiler.artifact.evidence import from_files
 from tinsmith.compiler.artifact.inspect import inspect, read_files
 from tinsmith.compiler.ir.model import Model
-from tinsmith.compiler.verify.calls import Answer, Call, Interface, make_calls, read_answers, write_plan
+from tinsmith.compiler.verify.calls import (
+    Answer,
+    Call,
+    Interface,
+    make_calls,
+    make_dlr_calls,
+    read_answers,
+    write_plan,
+)
 from tinsmith.compiler.verify.compare import Expected, compare, expect
 from tinsmith.compiler.verify.cpu import VARIANTS, host_name, host_variants
 from tinsmith.compiler.verify.evidence import expected, rows_to_execute
@@ -51,12 +59,14 @@ class Verification:
     """Variants that need a better processor than this one."""
     rows: Mapping[str, int] | None = None
     """Rows per kind."""
-    cuts: int = 0
+    cuts: int | None = None
     """Numbers at which a feature turns from one side of a split to the other."""
-    cuts_exercised: int = 0
+    cuts_exercised: int | None = None
     """Of those, the ones of which both sides were executed."""
     calls: int = 0
     """Calls of different sizes, made to every variant."""
+    dlr: bool = False
+    """The artifact's DLR library was executed too, and gave the predictions rounded to float32."""
     margin: str | None = None
     """"bit-exact"."""
     prediction_ulps: float | None = None
@@ -133,9 +143,13 @@ class Trial:
 
     def run(self) -> Verification:
         """Every variant by the runner; then, where the target is this machine, as a customer would."""
+        content = read_files(self.tarball)
+        for name in (self.target.library, self.target.dlr_library):
+            (self.folder / name).write_bytes(content[name])
         calls = make_calls(len(self.chosen.rows))
         variants = self._variants()
         worst = self._call_variants(variants, calls)
+        self._call_dlr()
         speed = self._as_customer() if self._is_here() else {}
         return Verification(
             executed=True,
@@ -144,9 +158,10 @@ class Trial:
             variants=variants,
             variants_not_executed=tuple(VARIANTS)[len(variants) : len(self.target.variants)],
             rows=self.chosen.kinds,
-            cuts=self.chosen.cuts,
-            cuts_exercised=self.chosen.cuts_exercised,
+            cuts=self.chosen.cuts or None,
+            cuts_exercised=self.chosen.cuts_exercised or None,
             calls=len(calls),
+            dlr=True,
             margin="bit-exact",
             prediction_ulps=worst,
             tolerance_ulps=self.wanted.tolerance_ulps,
@@ -161,22 +176,34 @@ class Trial:
 
     def _call_variants(self, variants: tuple[str, ...], calls: list[Call]) -> float:
         """The largest distance of a prediction, in units in the last place."""
-        library, plan, result = (self.folder / name for name in (self.target.library, "plan", "result"))
-        library.write_bytes(read_files(self.tarball)[self.target.library])
-        write_plan(self.chosen.rows, calls, plan)
-        runner = build_runner(self.target, self.folder)
+        margin, prediction = self.wanted.margin, self.wanted.prediction
+        interface = Interface(
+            self.chosen.rows.shape[1], prediction.shape[1], margin.shape[1], margin.dtype.name
+        )
+        library = self.folder / self.target.library
         worst = 0.0
         for variant in variants or ("",):
-            settings = {"TINSMITH_NUM_THREADS": "1"} | ({"TINSMITH_ISA": variant} if variant else {})
-            run_calls(self.machine, runner, library, plan, result, settings)
-            answers = read_answers(result, calls, self._interface())
+            settings = {"TINSMITH_ISA": variant} if variant else {}
+            answers = self._answers(library, calls, interface, settings)
             where = " ".join(filter(None, (self.machine.method, variant)))
             worst = max(worst, compare(self.wanted, answers, where))
         return worst
 
-    def _interface(self) -> Interface:
-        margin, prediction = self.wanted.margin, self.wanted.prediction
-        return Interface(self.chosen.rows.shape[1], prediction.shape[1], margin.shape[1], margin.dtype.name)
+    def _call_dlr(self) -> None:
+        """The DLR library, which opens the compiled one beside it."""
+        interface = Interface(self.chosen.rows.shape[1], self.wanted.prediction.shape[1], 0, "float32")
+        calls = make_dlr_calls(len(self.chosen.rows))
+        answers = self._answers(self.folder / self.target.dlr_library, calls, interface, {})
+        compare(self.wanted.as_float32(), answers, f"{self.machine.method} {self.target.dlr_library}")
+
+    def _answers(
+        self, library: Path, calls: list[Call], interface: Interface, settings: Mapping[str, str]
+    ) -> list[Answer]:
+        plan, result = self.folder / "plan", self.folder / "result"
+        write_plan(self.chosen.rows, calls, plan)
+        runner = build_runner(self.target, self.folder)
+        run_calls(self.machine, runner, library, plan, result, {"TINSMITH_NUM_THREADS": "1", **settings})
+        return read_answers(result, calls, interface)
 
     def _is_here(self) -> bool:
         """Whether this Python process could load the library itself."""

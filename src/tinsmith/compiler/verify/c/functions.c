@@ -39,6 +39,26 @@ static void *find(const Function *functions, size_t count, const char *name)
     return NULL;
 }
 
+/* Libraries that a library opens. */
+static void *open_library(const char *path, int mode)
+{
+    (void)mode;
+    Library *library = map_memory(sizeof *library);
+    *library = load_library(path);
+    return library;
+}
+
+static void *find_symbol(void *library, const char *name)
+{
+    return find_function(library, name);
+}
+
+static int close_opened(void *library)
+{
+    close_library(library);
+    return 0;
+}
+
 /* Fails, as a system without that call does; libraries ask only how many threads may run. */
 static long no_system_call(void)
 {
@@ -48,8 +68,10 @@ static long no_system_call(void)
 void *linux_function(const char *name)
 {
     const Function functions[] = {
-        {"malloc", allocate},       {"free", release},     {"getenv", environment_value}, {"memcpy", memcpy},
-        {"memmove", memmove},       {"memset", memset},    {"memcmp", memcmp},            {"syscall", no_system_call},
+        {"malloc", allocate},      {"free", release},       {"getenv", environment_value},
+        {"memcpy", memcpy},        {"memmove", memmove},    {"memset", memset},
+        {"memcmp", memcmp},        {"syscall", no_system_call}, {"dlopen", open_library},
+        {"dlsym", find_symbol},    {"dlclose", close_opened},
     };
     return find(functions, sizeof functions / sizeof functions[0], name);
 }
@@ -121,6 +143,46 @@ static WINAPI void wait_for_work(void *work, int cancel)
     (void)work, (void)cancel;
 }
 
+static WINAPI uint32_t thread_id(void)
+{
+    return 1;
+}
+
+/* Only of what its callers have: ASCII, with the closing zero. */
+static WINAPI int widen(uint32_t page, uint32_t flags, const char *text, int bytes, uint16_t *wide, int units)
+{
+    (void)page, (void)flags, (void)bytes;
+    int length = 0;
+    do {
+        if (length == units)
+            return 0;
+        wide[length] = (unsigned char)text[length];
+    } while (text[length++]);
+    return length;
+}
+
+static WINAPI void *load_library_wide(const uint16_t *path, void *reserved, uint32_t flags)
+{
+    (void)reserved, (void)flags;
+    char narrow[4096];
+    size_t length = 0;
+    for (; path[length] && length + 1 < sizeof narrow; length++)
+        narrow[length] = path[length] == '\\' ? '/' : (char)path[length];
+    narrow[length] = 0;
+    return open_library(narrow, 0);
+}
+
+static WINAPI void *procedure(void *library, const char *name)
+{
+    return find_function(library, name);
+}
+
+static WINAPI int free_library(void *library)
+{
+    close_library(library);
+    return 1;
+}
+
 void *windows_function(const char *name)
 {
     const Function functions[] = {
@@ -134,6 +196,11 @@ void *windows_function(const char *name)
         {"SubmitThreadpoolWork", ignore_work},
         {"CloseThreadpoolWork", ignore_work},
         {"WaitForThreadpoolWorkCallbacks", wait_for_work},
+        {"GetCurrentThreadId", thread_id},
+        {"MultiByteToWideChar", widen},
+        {"LoadLibraryExW", load_library_wide},
+        {"GetProcAddress", procedure},
+        {"FreeLibrary", free_library},
     };
     return find(functions, sizeof functions / sizeof functions[0], name);
 }

@@ -16,11 +16,16 @@ typedef struct {
 Library load_elf(const unsigned char *file, size_t bytes);
 Library load_pe(const unsigned char *file, size_t bytes);
 
-/* The address of an exported function; gives up when there is none. */
+/* Either, by the looks of the file at `path`. */
+Library load_library(const char *path);
+
+/* The address of an exported function; NULL when there is none. */
+void *find_function(const Library *library, const char *name);
 void *find_in_elf(const Library *library, const char *name);
 void *find_in_pe(const Library *library, const char *name);
 
 /* Runs the destructors. */
+void close_library(const Library *library);
 void close_elf(const Library *library);
 
 /* The runner's function for an import, NULL when it has none. */

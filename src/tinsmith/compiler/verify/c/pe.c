@@ -143,7 +143,7 @@ void *find_in_pe(const Library *library, const char *name)
     for (uint32_t i = 0; i < export->name_count; i++)
         if (same_text((const char *)library->base + names[i], name))
             return library->base + functions[ordinals[i]];
-    give_up("the library does not export ", name);
+    return NULL;
 }
 
 #endif
