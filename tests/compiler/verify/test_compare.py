@@ -23,8 +23,9 @@ def array(*values: float | np.float32, dtype: Any = np.float32) -> np.ndarray[An
 @given(FLOATS, st.integers(-40, 40))
 def test_distance_counts_floats_between(start: np.float32, steps: int) -> None:
     end = start
-    for _ in range(abs(steps)):
-        end = np.nextafter(end, np.float32(np.inf if steps > 0 else -np.inf))
+    with np.errstate(over="ignore", under="ignore"):
+        for _ in range(abs(steps)):
+            end = np.nextafter(end, np.float32(np.inf if steps > 0 else -np.inf))
     if np.isfinite(end) and np.frexp(start)[1] == np.frexp(end)[1] and np.sign(start) == np.sign(end):
         assert distance(array(start), array(end))[0, 0] == abs(steps)
 
@@ -86,11 +87,8 @@ def test_as_float32_rounds_what_is_expected_and_what_was_found() -> None:
     third = array(1 / 3, dtype=np.float64)
     wide = Expected(third, third, 4, near_one=False)
     narrow = wide.as_float32()
-    assert (narrow.prediction.dtype, narrow.margin.dtype, narrow.tolerance_ulps) == (
-        np.float32,
-        np.float64,
-        1,
-    )
+    assert [narrow.prediction.dtype.name, narrow.margin.dtype.name] == ["float32", "float64"]
+    assert narrow.tolerance_ulps == 1
     assert compare(narrow, [Answer(Call(0, 1), 0, third)], "here") == 0
     assert expected(2).as_float32().tolerance_ulps == 2
 

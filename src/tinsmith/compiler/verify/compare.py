@@ -72,8 +72,9 @@ def distance(expected: Floats, found: Floats, near_one: bool = False) -> NDArray
     kind = expected.dtype.type
     equal = (expected == found) & (np.signbit(expected) == np.signbit(found))
     same = equal | np.isnan(expected) & np.isnan(found)
+    below_largest = np.nextafter(np.finfo(kind).max, kind(0))  # the spacing of the largest number is infinite
     with np.errstate(all="ignore"):
-        scale = np.spacing(np.maximum(np.abs(expected), kind(1.0 if near_one else 0.0)))
+        scale = np.spacing(np.clip(np.abs(expected), kind(1.0 if near_one else 0.0), below_largest))
         ulps = np.abs(expected.astype(np.float64) - found.astype(np.float64)) / scale.astype(np.float64)
     ulps = np.where(np.isfinite(ulps) & (ulps > 0), ulps, np.inf)
     return np.where(same, 0.0, ulps)
