@@ -136,16 +136,16 @@ def _columns(feature: Longs, cut: Longs) -> tuple[Ints, list[Ints], Longs, Longs
     pairs, number = np.unique(pair, return_inverse=True)
     pair_feature = pairs >> 33
     is_cut = (pairs & (2**33 - 1)) > 0
+    if not len(pairs):
+        return np.empty(0, np.int32), [], number, number
     # Position of a cut within its feature, a feature's "missing only" entry (sorted first) not counted.
-    counted = np.cumsum(is_cut) - is_cut
-    begins = (
-        np.concatenate([[True], pair_feature[1:] != pair_feature[:-1]]) if len(pairs) else np.empty(0, bool)
-    )
-    position = counted - counted[np.flatnonzero(begins)][np.cumsum(begins) - 1] if len(pairs) else counted
+    counted: Longs = np.cumsum(is_cut) - is_cut
+    begins = np.concatenate([[True], pair_feature[1:] != pair_feature[:-1]])
+    position: Longs = counted - counted[np.flatnonzero(begins)][np.cumsum(begins) - 1]
     chunk = np.where(is_cut, position // MOST_CUTS, 0)
     columns, column_of_pair = np.unique((pair_feature << 32) | chunk, return_inverse=True)
     values = ((pairs & (2**33 - 1)) - 1 - 2**31)[is_cut].astype(np.int32)
     sizes = np.bincount(column_of_pair[is_cut], minlength=len(columns))
-    cuts = np.split(values, np.cumsum(sizes)[:-1]) if len(columns) else []
+    cuts = np.split(values, np.cumsum(sizes)[:-1])
     rank = np.where(missing_only, MISSING_RANK, position[number] % MOST_CUTS)
     return (columns >> 32).astype(np.int32), cuts, column_of_pair[number], rank

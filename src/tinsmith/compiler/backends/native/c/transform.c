@@ -145,7 +145,7 @@ static inline double exp_tail(double high, double low)
 #elif TS_TRANSFORM == TS_TRANSFORM_HINGE
     return margin > 0;
 #elif TS_TRANSFORM == TS_TRANSFORM_ISOLATION
-    return (ts_real)(-ts_exp2(-(double)margin / TS_NORMALISER) - TS_OFFSET);
+    return -(ts_real)ts_exp2((double)(-margin / (ts_real)TS_NORMALISER)) - (ts_real)TS_OFFSET;
 #else
     return margin;
 #endif
