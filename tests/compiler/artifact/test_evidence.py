@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -34,7 +37,24 @@ def test_names_every_missing_file(evidence: Evidence) -> None:
 
 
 @pytest.mark.parametrize("name", ["evidence/rows.npy", "evidence/verification.json"])
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x80\x04K\x01.", b"{"])
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x80\x04K\x01.", b"{", b"PK\x05\x06" + bytes(18)])
 def test_refuses_damaged_files(evidence: Evidence, name: str, content: bytes) -> None:
     with pytest.raises(ClientError, match="evidence is damaged"):
         from_files(to_files(evidence) | {name: content})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": np.zeros((3, 2), np.float32)},
+        {"rows": np.zeros(2, np.float32)},
+        {"rows": np.zeros((2, 2))},
+        {"prediction": np.zeros((2, 1))},
+        {"margin": np.zeros((2, 1), np.int32)},
+        {"margin": np.zeros((2, 0))},
+        {"claim": ["tolerance_ulps"]},
+    ],
+)
+def test_refuses_arrays_that_do_not_belong_together(evidence: Evidence, change: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match="evidence is damaged"):
+        from_files(to_files(replace(evidence, **change)))

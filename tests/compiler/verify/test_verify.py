@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -260,6 +261,16 @@ def test_a_changed_artifact_is_refused(packed: Package, tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     write_archive(read_files(packed.path) | {"compiled.so": b"another"}, frozenset(), path)
     with pytest.raises(ClientError, match=r"changed after it was packed: compiled\.so"):
+        reverify(path, tmp_path)
+
+
+def test_an_artifact_without_its_dlr_library_is_refused(packed: Package, tmp_path: Path) -> None:
+    files = read_files(packed.path)
+    record = json.loads(files["manifest"])
+    del files["libdlr.so"], record["files"]["libdlr.so"]
+    path = tmp_path / "a.tar.gz"
+    write_archive(files | {"manifest": json.dumps(record).encode()}, frozenset(), path)
+    with pytest.raises(ClientError, match=r"a\.tar\.gz lacks libdlr\.so"):
         reverify(path, tmp_path)
 
 

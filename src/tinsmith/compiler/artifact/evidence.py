@@ -46,11 +46,28 @@ def from_files(files: Mapping[str, bytes]) -> Evidence:
     if missing:
         raise ClientError("InputConfiguration", f"the artifact lacks {', '.join(missing)}")
     try:
-        rows, margin, prediction = (np.load(io.BytesIO(files[name]), allow_pickle=False) for name in names)
+        rows, margin, prediction = (
+            np.lib.format.read_array(io.BytesIO(files[name]), allow_pickle=False) for name in names
+        )
         claim = json.loads(files[CLAIM])
     except (ValueError, OSError, EOFError) as error:
         raise ClientError("InputConfiguration", f"the artifact's evidence is damaged: {error}") from None
+    if not _consistent(rows, margin, prediction) or not isinstance(claim, dict):
+        raise ClientError(
+            "InputConfiguration",
+            "the artifact's evidence is damaged: expected float32 rows and predictions and as many margins, "
+            f"found {', '.join(f'{array.dtype} {array.shape}' for array in (rows, margin, prediction))}",
+        )
     return Evidence(rows, margin, prediction, claim)
+
+
+def _consistent(rows: NDArray[Any], margin: NDArray[Any], prediction: NDArray[Any]) -> bool:
+    arrays = (rows, margin, prediction)
+    return (
+        all(array.ndim == 2 and array.size > 0 and len(array) == len(rows) for array in arrays)
+        and rows.dtype == prediction.dtype == np.float32
+        and margin.dtype in (np.float32, np.float64)
+    )
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -145,6 +145,8 @@ class Trial:
         """Every variant by the runner; then, where the target is this machine, as a customer would."""
         content = read_files(self.tarball)
         for name in (self.target.library, self.target.dlr_library):
+            if name not in content:
+                raise ClientError("InputConfiguration", f"{self.tarball.name} lacks {name}")
             (self.folder / name).write_bytes(content[name])
         calls = make_calls(len(self.chosen.rows))
         variants = self._variants()
