@@ -152,7 +152,7 @@ class _Nodes:
         self.rows: list[list[float]] = []
 
     def add(self) -> int:
-        """A leaf without a value yet: feature, cut, left, right, default left, category, outside right, leaf."""
+        """Feature, cut, left, right, default left, category, outside right, leaf: of a leaf without value."""
         self.rows.append([-1, 0.0, -1, -1, 0, -1, 0, -1])
         return len(self.rows) - 1
 
@@ -173,9 +173,10 @@ def make_model(shape: Shape) -> Model:
             node[7] = leaves
             leaves += 1
             continue
-        node[0], node[1], node[4] = draw.integers(shape.features), draw.choice(pool), draw.integers(2)
+        node[0], node[1] = float(draw.integers(shape.features)), float(draw.choice(pool))
+        node[4] = float(draw.integers(2))
         if draw.random() < shape.categories:
-            node[5], node[6] = len(categories), draw.integers(2)
+            node[5], node[6] = len(categories), float(draw.integers(2))
             categories.append(np.unique(draw.choice(CODES, draw.integers(6))).astype(np.int32))
         node[2], node[3] = nodes.add(), nodes.add()
         work += [(int(node[2]), level + 1), (int(node[3]), level + 1)]
@@ -216,7 +217,7 @@ def _model(
         tree_output=draw.integers(0, 1 if vector else shape.outputs, shape.trees).astype(np.int32),
         base=draw.normal(size=shape.outputs).astype(kind),
         categories=categories,
-        divisor=float(draw.choice([1, shape.trees])),
+        divisor=1.0 if shape.trees == 1 else float(draw.choice([1, shape.trees])),
         encodings=encodings,
     )
     row = TensorSpec("data", "float32", (-1, shape.features))

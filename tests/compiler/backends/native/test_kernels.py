@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from tinsmith.compiler.verify.cpu import host_variants
 from tinsmith.spec.targets import platforms
 
 BATCHES = (0, 1, 2, 15, 16, 17, 63, 64, 65, 511, 512, 513, 1000)
-KERNELS = ("walk", "bitslice", "bytes", "gather")
 
 SHAPES: dict[str, dict[str, Any]] = {
     "one leaf": {"trees": 1, "depth": 0},
@@ -101,13 +101,11 @@ def test_rows_end_where_their_memory_ends(
     shape_of: Any,
 ) -> None:
     """Nothing is read behind the last row: it ends at an inaccessible page."""
-    import mmap
-
-    libc = __import__("ctypes").CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None, use_errno=True)
     size = mmap.PAGESIZE * 8
     memory = mmap.mmap(-1, size + mmap.PAGESIZE)
     guard = np.frombuffer(memory, np.uint8)[size:]
-    assert libc.mprotect(__import__("ctypes").c_void_p(guard.ctypes.data), mmap.PAGESIZE, 0) == 0
+    assert libc.mprotect(ctypes.c_void_p(guard.ctypes.data), mmap.PAGESIZE, 0) == 0
     for features in (1, 2, 3, 5, 16, 17):
         model = random_model(shape_of(features=features, cuts=200, trees=20))
         library, program = workshop.compile(model, platforms()["LINUX_X86_64"])
@@ -118,7 +116,7 @@ def test_rows_end_where_their_memory_ends(
             for isa in host_variants():
                 for kernel in program.facts["kernels"]:
                     assert same_bits(workshop.load(library, isa, kernel)(rows), expected), (isa, kernel)
-    libc.mprotect(__import__("ctypes").c_void_p(guard.ctypes.data), mmap.PAGESIZE, 3)
+    libc.mprotect(ctypes.c_void_p(guard.ctypes.data), mmap.PAGESIZE, 3)
 
 
 def test_wide_nodes(
@@ -136,7 +134,7 @@ def test_wide_nodes(
     )
     model = replace(deep, body=body, input=TensorSpec("data", "float32", (-1, 70_000)))
     library, program = workshop.compile(model, platforms()["LINUX_X86_64"])
-    assert "#define TS_WIDE_NODES 1" in (program.directory / "model.h").read_text()
+    assert "#define TS_NODE_LAYOUT 2" in (program.directory / "model.h").read_text()
     rows = rows_for(model, 70, 4)
     expected = evaluate(model, rows).margin
     for isa in host_variants():
@@ -201,8 +199,3 @@ def test_unknown_kernel_is_ignored(
     library, _ = workshop.compile(model, platforms()["LINUX_X86_64"])
     rows = rows_for(model, 40, 7)
     assert same_bits(workshop.load(library, "", "no such")(rows), evaluate(model, rows).margin)
-
-
-def test_kernels_are_all_tried() -> None:
-    """The shapes above reach every kernel; see their assertions on `facts`."""
-    assert Path(__file__).with_name("test_random_ensembles.py").exists()
