@@ -30,9 +30,8 @@ from tinsmith.jobs.store import Event, Store
 pytestmark = pytest.mark.slow
 
 SEED = 20261122
-KILLS, SERVICE_KILLS = 36, 7
-"""At most."""
-VICTIMS = ("service", "attempt", "attempt", "spare", "compiler", "compiler")
+VICTIMS = {"service": 7, "attempt": 12, "spare": 3, "compiler": 12}
+"""How often each is killed; less often only when all jobs have ended before."""
 LEAD = 3
 """Kills that may come before the first job ends: there are never more kills than this beyond the jobs that
 have ended, however slow the machine is."""
@@ -102,23 +101,21 @@ def _created(service: Service, name: str, content: bytes, framework: str) -> boo
 
 def _disturb(storm: Storm, submission: threading.Thread) -> None:
     chance, service = random.Random(SEED), storm.service
-    while storm.kills.total() < KILLS:
+    victims = [victim for victim, times in VICTIMS.items() for _ in range(times)]
+    chance.shuffle(victims)
+    while victims:
         time.sleep(chance.uniform(0.1, 1.5))
         statuses = _statuses(service)
         ended = sum(status in ENDED for status in statuses.values())
         if ended == len(statuses) and not submission.is_alive():
             return
-        if storm.kills.total() < ended + LEAD:
-            victim = chance.choice(VICTIMS)
-            storm.kills[victim] += _kill(storm, victim, chance)
+        if storm.kills.total() < ended + LEAD and _kill(service, victims[-1], chance):
+            storm.kills[victims.pop()] += 1
 
 
-def _kill(storm: Storm, victim: str, chance: random.Random) -> bool:
+def _kill(service: Service, victim: str, chance: random.Random) -> bool:
     """Whether there was somebody to kill."""
-    service = storm.service
     if victim == "service":
-        if storm.kills[victim] == SERVICE_KILLS:
-            return False
         service.kill()
         until(lambda: not service.processes())  # no orphan outlives it
         service.start()
