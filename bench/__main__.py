@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 CACHE = ROOT / ".cache" / "bench"
 TOO_BIG = {"lleaves": {"M8", "L", "LOSSG", "nfl-xpass"}, "tl2cgen": {"RF", "ET"}}
-"""Models on which a peer's own compiler was given up after ten minutes."""
+"""Left out to bound the run time: these peers compile every node of a model to code."""
 
 
 def main() -> None:
