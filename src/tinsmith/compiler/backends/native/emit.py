@@ -143,7 +143,9 @@ def _description(model: Model, facts: dict[str, Any]) -> str:
 
 
 def _header(model: Model, tables: Tables) -> str:
-    origin = " ".join(f"{model.framework}, {model.kind}, {model.producer}".replace("*/", "* /").split())
+    origin = " ".join(
+        f"{model.framework}, {model.kind}, {model.producer}".replace("*/", "* /").replace("/*", "/ *").split()
+    )
     return (
         f"/* model.h: constants of one model: {origin}.\n"
         " * TS_AT_... are offsets into model.bin, in bytes. */\n"

@@ -10,14 +10,20 @@ struct kernel {
     size_t block;     /* it takes at most so many at once */
 };
 
+/* Most rows that go one by one, and rows of a block of the bitslice kernel: what is left after whole blocks may be few
+ * rows again. */
 #if defined(__AVX512VBMI__)
 #define SMALL_ROWS TS_SMALL_ROWS_VBMI
+#define BLOCK_ROWS 512
 #elif defined(__AVX512BW__)
 #define SMALL_ROWS TS_SMALL_ROWS_AVX512
+#define BLOCK_ROWS 512
 #elif defined(__AVX2__)
 #define SMALL_ROWS TS_SMALL_ROWS_AVX2
+#define BLOCK_ROWS 256
 #else
 #define SMALL_ROWS TS_SMALL_ROWS_BASE
+#define BLOCK_ROWS 128
 #endif
 
 static const struct kernel kernels[] = {
@@ -26,7 +32,7 @@ static const struct kernel kernels[] = {
 #endif
     {TS_WALK, TS_NAME(ts_walk), TS_NAME(ts_walk_workspace), SMALL_ROWS, SMALL_ROWS},
 #if TS_HAS_BITSLICE
-    {TS_BITSLICE, TS_NAME(ts_bitslice), TS_NAME(ts_bitslice_workspace), SIZE_MAX, 512},
+    {TS_BITSLICE, TS_NAME(ts_bitslice), TS_NAME(ts_bitslice_workspace), SIZE_MAX, BLOCK_ROWS},
 #endif
 #if TS_HAS_GATHER
     {TS_GATHER, TS_NAME(ts_gather), TS_NAME(ts_gather_workspace), SIZE_MAX, 512},
