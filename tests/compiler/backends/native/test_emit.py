@@ -67,7 +67,9 @@ def test_kernels_by_shape_and_target(
 
 
 def test_description(random_model: Callable[..., Model], shape_of: Any, workshop: Any) -> None:
-    model = replace(random_model(shape_of(outputs=2)), kind='a "kind" */ of\nmodel', class_labels=("é", "b"))
+    model = replace(
+        random_model(shape_of(outputs=2)), kind='a "kind" */ of /* a\nmodel\\', class_labels=("é", "b")
+    )
     library, _ = workshop.compile(model, platforms()["LINUX_X86_64"])
     native = workshop.load(library).native
     native.tinsmith_describe.restype = ctypes.c_char_p
@@ -99,3 +101,15 @@ def test_unreachable_nodes_and_constant_splits(
     expected = evaluate(model, rows).margin
     for kernel in program.facts["kernels"]:
         assert workshop.load(library, "", kernel)(rows).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_no_trees(wide: bool, random_model: Callable[..., Model], shape_of: Any, workshop: Any) -> None:
+    model = random_model(shape_of(trees=1, wide=wide, outputs=2))
+    assert isinstance(model.body, Forest)
+    none = np.empty(0, np.int32)
+    body = replace(model.body, roots=none, tree_output=none)
+    library, program = workshop.compile(replace(model, body=body), platforms()["LINUX_X86_64"])
+    for kernel in program.facts["kernels"]:
+        got = workshop.load(library, "", kernel)(np.zeros((600, 5), np.float32))
+        assert got.tobytes() == np.tile(body.base, (600, 1)).tobytes()
