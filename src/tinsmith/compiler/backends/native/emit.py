@@ -34,15 +34,13 @@ HEADERS = (
     "kernels.h",
 )
 COMMON_SOURCES = ("model.c", "entry.c", "treelite_abi.c")
-FOREST_SOURCES = (
-    "forest.c",
-    "forest_walk.c",
-    "forest_bitslice.c",
-    "forest_gather.c",
-    "forest_bytes.c",
-    "transform.c",
-)
-LINEAR_SOURCES = ("linear.c", "transform.c")
+KERNEL_SOURCES = {
+    "walk": "forest_walk.c",
+    "bitslice": "forest_bitslice.c",
+    "bytes": "forest_bytes.c",
+    "gather": "forest_gather.c",
+}
+LINEAR_SOURCES: tuple[str, ...] = ("linear.c", "transform.c")
 
 EXPORTS = (
     "tinsmith_abi_version",
@@ -80,7 +78,9 @@ def emit(model: Model, target: Target, directory: Path) -> Program:
     facts["table_bytes"] = tables.size
     (directory / "model.bin").write_bytes(tables.data())
     (directory / "model.h").write_text(_header(model, tables))
-    variant_sources = FOREST_SOURCES if isinstance(model.body, Forest) else LINEAR_SOURCES
+    variant_sources = LINEAR_SOURCES
+    if isinstance(model.body, Forest):
+        variant_sources = ("forest.c", "transform.c", *(KERNEL_SOURCES[name] for name in facts["kernels"]))
     for name in (*HEADERS, *COMMON_SOURCES, *variant_sources):
         (directory / name).write_bytes(files(__package__).joinpath("c", name).read_bytes())
     return Program(directory, _units(target, variant_sources), EXPORTS, facts)
