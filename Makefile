@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system demo test quick check format bench corpus corpus-fetch fuzz faults lock clean
+.PHONY: help setup system demo test quick check format bench corpus corpus-fetch fuzz faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -62,11 +62,15 @@ corpus-fetch: setup
 
 ## fuzz          5,000 random ensembles through every kernel
 fuzz: setup
-	TINSMITH_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native -k random
+	HYPOTHESIS_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native/test_random_ensembles.py
 
-## faults        kill -9 at random moments over many jobs, a table
+## faults        kill -9 at random moments over many real jobs, a table
 faults: setup
-	$(RUN)/pytest tests/worker/test_faults.py -s
+	$(RUN)/pytest tests/acceptance/test_faults.py -s
+
+## hostile       hostile archives, pickles and models through the service, a table
+hostile: setup system
+	$(RUN)/pytest tests/acceptance/test_hostile.py -s
 
 ## lock          resolve the dependencies again
 lock: setup

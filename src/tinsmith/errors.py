@@ -3,6 +3,7 @@
     TinsmithError
     ├─ ClientError      the customer's model or request is at fault      exit code 3
     └─ InternalError    Tinsmith is at fault                             exit code 1
+       └─ KilledError   someone outside killed a process of ours         exit code 137, worth another try
 
 A `ClientError` carries *all* problems found, not the first. `failure_reason` renders either
 family in the `Class: Area: text` grammar of the service's FailureReason field.
@@ -41,6 +42,12 @@ class ClientError(TinsmithError):
 
 class InternalError(TinsmithError):
     """Tinsmith is at fault; the model may be fine."""
+
+
+class KilledError(InternalError):
+    """A process of the compiler was killed (SIGKILL) from outside, perhaps for want of memory."""
+
+    exit_code = 137
 
 
 def failure_reason(error: TinsmithError) -> str:

@@ -13,7 +13,7 @@ import xgboost
 import tinsmith_runtime
 from tinsmith.compiler import frontends, pipeline
 from tinsmith.compiler.verify.verify import Verification
-from tinsmith.errors import InternalError
+from tinsmith.errors import InternalError, KilledError
 from tinsmith.spec.request import CompileRequest, Report, TargetPlatform, WorkDirectory
 
 ANY_X86_64 = TargetPlatform("LINUX", "X86_64")
@@ -97,3 +97,12 @@ def test_nothing_is_completed_that_did_not_verify(
     report = Report.from_json(work.report.read_text())
     assert (report.status, report.artifact) == ("FAILED", None)
     assert report.failure_reason == "InternalError: verification: row 3 differs"
+
+
+def test_a_killed_tool_looks_like_a_killed_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KilledError("zig clang was killed")
+
+    monkeypatch.setattr(frontends, "load", killed)
+    work = work_directory(tmp_path, CompileRequest("XGBOOST", "m", device="ml_c4"))
+    assert pipeline.run(work) == 128 + 9

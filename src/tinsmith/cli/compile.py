@@ -63,7 +63,7 @@ def compile_model(
         _print_success(report, output)
     else:
         _print_failure(report, log)
-    raise typer.Exit(report.exit_code)
+    raise typer.Exit(report.exit_code if report.exit_code in (0, ClientError.exit_code) else 1)
 
 
 class Log:

@@ -42,7 +42,10 @@ class Stages:
 
 
 def run(work: WorkDirectory) -> int:
-    """Compiles what `work` asks for, leaves the tarball and the report there, returns the exit code."""
+    """Compiles what `work` asks for, leaves the tarball and the report there, returns the exit code.
+
+    A KilledError says nothing about the job: its exit code is that of a killed process, for another attempt.
+    """
     stages = Stages()
     try:
         report = compile_model(CompileRequest.from_json(work.request.read_text()), work, stages)

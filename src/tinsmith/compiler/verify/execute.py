@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.verify.cpu import lacking
-from tinsmith.errors import InternalError
+from tinsmith.errors import InternalError, KilledError
 from tinsmith.spec.targets import Target, platforms
 
 RUNNER = Path(__file__).parent / "c"
@@ -109,11 +109,11 @@ def run_calls(
 def run(command: Sequence[str], settings: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
     """Runs `command` in a bare environment with `settings`.
 
-    Raises OSError when it does not start, InternalError when it hangs.
+    Raises OSError when it does not start, InternalError when it hangs, KilledError when it is killed.
     """
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", **settings}
     try:
-        return subprocess.run(
+        done = subprocess.run(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -123,6 +123,9 @@ def run(command: Sequence[str], settings: Mapping[str, str]) -> subprocess.Compl
         )
     except subprocess.TimeoutExpired as error:
         raise InternalError(f"verification: {Path(command[0]).name} hangs: {error}") from None
+    if _was_killed_by(done, signal.SIGKILL):
+        raise KilledError(f"verification: {Path(command[0]).name} was killed")
+    return done
 
 
 def _was_killed_by(done: subprocess.CompletedProcess[bytes], number: signal.Signals) -> bool:

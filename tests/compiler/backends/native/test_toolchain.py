@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tinsmith.compiler.backends.native import toolchain
-from tinsmith.errors import ClientError, InternalError
+from tinsmith.errors import ClientError, InternalError, KilledError
 from tinsmith.spec.options import resolve
 from tinsmith.spec.request import CompileRequest, TargetPlatform
 from tinsmith.spec.targets import Target, devices, platforms
@@ -32,6 +32,14 @@ def test_failures_are_ours_and_carry_the_messages(tmp_path: Path) -> None:
     assert not isinstance(caught.value, ClientError)
     with pytest.raises(InternalError, match="zig clang"):
         toolchain.run(["clang", "--target=nowhere-at-all", "-c", "x.c"], tmp_path)
+
+
+def test_a_tool_that_was_killed_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zig").write_text("#!/bin/sh\nkill -9 $$\n")
+    (tmp_path / "zig").chmod(0o755)
+    monkeypatch.setattr(toolchain, "installation", lambda: tmp_path)
+    with pytest.raises(KilledError, match="zig clang was killed"):
+        toolchain.run(["clang"], tmp_path)
 
 
 def test_a_tool_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ Everything is compiled freestanding: only Clang's own headers are in reach, neve
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Sequence
 from functools import cache
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import ziglang
 
-from tinsmith.errors import InternalError
+from tinsmith.errors import InternalError, KilledError
 from tinsmith.spec.targets import Target
 
 TIMEOUT = 600.0
@@ -71,7 +72,8 @@ def version() -> str:
 def run(arguments: Sequence[str | Path], directory: Path) -> str:
     """Run one tool in `directory` and give what it prints.
 
-    Raises InternalError with the tool's messages: what is compiled here was written by Tinsmith.
+    Raises InternalError with the tool's messages, because what is compiled here was written by Tinsmith;
+    KilledError when the tool was killed.
     """
     command = [str(installation() / "zig"), *map(str, arguments)]
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TMPDIR": str(directory)}
@@ -81,6 +83,8 @@ def run(arguments: Sequence[str | Path], directory: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InternalError(f"zig {arguments[0]} did not run: {error}") from error
+    if done.returncode == -signal.SIGKILL:
+        raise KilledError(f"zig {arguments[0]} was killed")
     if done.returncode != 0:
         messages = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
         raise InternalError(f"zig {' '.join(map(str, arguments))}\n{messages}")
