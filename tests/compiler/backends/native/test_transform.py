@@ -106,5 +106,7 @@ def test_like_the_reference(
         assert np.array_equal(predict(rows), margin.margin, equal_nan=True)
         # Differences of numbers near 1 are as exact as those numbers; numpy's exponential is 1 ulp off too.
         least = 1.0 if transform in (Transform.SIGMOID_PAIR, Transform.ISOLATION) else 0.0
-        allowed = 0 if transform in exact_ones else 1 if kind == np.float32 else 4
+        # A float32 isolation score, which no library makes, is a float32 power, then scaled and shifted.
+        single = 2 if transform is Transform.ISOLATION else 1
+        allowed = 0 if transform in exact_ones else single if kind == np.float32 else 4
         assert ulps(got, margin.prediction, least).max() <= allowed, isa
