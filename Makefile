@@ -19,7 +19,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml runtime/pyproject.toml
 	$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps --no-build-isolation -e runtime -e .
 	@touch $@
 
-## system        the emulators that verify other CPUs: qemu-user, wine (by apt; asks for root)
+## system        the emulators that verify other CPUs, and bubblewrap (by apt, where root is at hand)
 system:
 	@sh tools/system-packages.sh
 
@@ -28,7 +28,8 @@ demo: setup system
 	$(RUN)/python demo/demo.py
 
 ## test          the whole test suite
-test: setup system corpus-fetch
+test: setup corpus-fetch
+	@sh tools/system-packages.sh wine
 	$(RUN)/pytest -n 2 --dist worksteal
 
 ## quick         the test suite without the slow tests
