@@ -6,7 +6,7 @@
  *   plane               a vector of TS_PLANE_BYTES
  *   ts_mux              bit by bit: selector ? one : zero
  *   ts_key_block        keys of 16 features, feature by feature
- *   ts_rank_column      ranks of a column from the keys of its feature
+ *   rank_levels         ranks of a column from the keys of its feature, given the depth of its search
  *   ts_make_planes      conditions `rank > k` as planes
  *   ts_leaf_class       trees of one class may have their leaves added together
  *   ts_add_leaves       leaf numbers from planes, and their values onto the accumulators

@@ -106,29 +106,6 @@ __attribute__((always_inline)) static inline void rank_levels(const int32_t *key
     }
 }
 
-static inline void ts_rank_column(const int32_t *keys, size_t count, const int32_t *search, unsigned levels,
-                                  uint8_t *ranks)
-{
-    switch (levels) {
-        /* Depths that no column has are not compiled. */
-#define TS_CASE(depth)                                                                                                 \
-    case depth:                                                                                                        \
-        if (TS_COLUMN_DEPTHS >> depth & 1)                                                                             \
-            rank_levels(keys, count, search, depth, ranks);                                                            \
-        break;
-        TS_CASE(0)
-        TS_CASE(1)
-        TS_CASE(2)
-        TS_CASE(3)
-        TS_CASE(4)
-        TS_CASE(5)
-        TS_CASE(6)
-        TS_CASE(7)
-        TS_CASE(8)
-#undef TS_CASE
-    }
-}
-
 /* Planes of `rank > k` for each k; missing values are true where `missing_right`. */
 static inline void ts_make_planes(const uint8_t *ranks, const uint8_t *k, size_t count, bool missing_right, plane *out)
 {

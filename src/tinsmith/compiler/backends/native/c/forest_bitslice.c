@@ -90,14 +90,38 @@ static void walk_tree(plane *planes, const struct ts_mux_tree *tree, plane *path
     }
 }
 
+/* Ranks of rows beyond `count` are ranks of whatever the keys were before. */
+static inline void rank_column(const int32_t *keys, size_t count, const int32_t *search, unsigned levels,
+                               uint8_t *ranks)
+{
+    switch (levels) {
+        /* Depths that no column has are not compiled. */
+#define TS_CASE(depth)                                                                                                 \
+    case depth:                                                                                                        \
+        if (TS_COLUMN_DEPTHS >> depth & 1)                                                                             \
+            rank_levels(keys, count, search, depth, ranks);                                                            \
+        break;
+        TS_CASE(0)
+        TS_CASE(1)
+        TS_CASE(2)
+        TS_CASE(3)
+        TS_CASE(4)
+        TS_CASE(5)
+        TS_CASE(6)
+        TS_CASE(7)
+        TS_CASE(8)
+#undef TS_CASE
+    }
+}
+
 /* Ranks of one column and the planes of its conditions. */
 static void column_planes(struct block *block, size_t column, const int32_t *keys, size_t count)
 {
     const uint32_t *first = TS_TABLE(uint32_t, TS_AT_CONDITION_FIRST) + 2 * column;
     const uint8_t *bounds = TS_TABLE(uint8_t, TS_AT_CONDITION_RANKS);
     plane *planes = block->planes + 2;
-    ts_rank_column(keys, count, TS_TABLE(int32_t, TS_AT_COLUMN_SEARCH) + 256 * column,
-                   TS_TABLE(uint32_t, TS_AT_COLUMN_LEVELS)[column], block->ranks);
+    rank_column(keys, count, TS_TABLE(int32_t, TS_AT_COLUMN_SEARCH) + 256 * column,
+                TS_TABLE(uint32_t, TS_AT_COLUMN_LEVELS)[column], block->ranks);
     if (first[1] > first[0])
         ts_make_planes(block->ranks, bounds + first[0], first[1] - first[0], false, planes + first[0]);
     if (first[2] > first[1])
