@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import copytree
 
 import pytest
+
+NO_TELEMETRY = '{"enable_phone_home": false}'
+"""Content of the dlr package's `counter/ccm_config.json`; without this file its import already calls home."""
 
 
 @pytest.fixture(scope="session")
@@ -15,4 +20,16 @@ def corpus() -> Path:
     folder = Path(os.environ.get("TINSMITH_CORPUS", default))
     if not (folder / "xgboost-cfb-ep" / "model.tar.gz").exists():
         pytest.skip("the corpus is not here: run `make corpus-fetch`")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dlr_now(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the installed `dlr` package, unmodified but told not to phone home."""
+    spec = find_spec("dlr")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = tmp_path_factory.mktemp("dlr")
+    copytree(Path(spec.origin).parent, folder / "dlr")
+    (folder / "dlr" / "counter" / "ccm_config.json").write_text(NO_TELEMETRY)
     return folder

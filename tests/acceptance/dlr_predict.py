@@ -23,9 +23,6 @@ def refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
 def main() -> None:
     folder, rows, prediction = sys.argv[1:]
     sys.addaudithook(refuse_network)
-    from dlr.counter.phone_home import PhoneHome
-
-    PhoneHome.disable_feature()  # the package's own way to opt out
     from dlr import DLRModel
 
     model = DLRModel(folder, "cpu", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -85,13 +86,14 @@ def unpacked(service: Service, job: dict[str, Any], folder: Path) -> Path:
     return folder / "artifact.tar.gz"
 
 
-def by_dlr(artifact: Path, rows: NDArray[np.float32]) -> NDArray[Any]:
-    """What the unmodified dlr package predicts."""
+def by_dlr(package: Path, artifact: Path, rows: NDArray[np.float32]) -> NDArray[Any]:
+    """What the unmodified dlr package in the folder `package` predicts."""
     folder = artifact.parent
     np.save(folder / "rows.npy", rows)
     script = Path(__file__).with_name("dlr_predict.py")
     command = (sys.executable, script, folder / "model", folder / "rows.npy", folder / "prediction.npy")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PYTHONPATH": str(package)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     prediction: NDArray[Any] = np.load(folder / "prediction.npy")
     return prediction
@@ -122,7 +124,9 @@ def test_fields_of_each_state(service: Service, model: str) -> None:
     service.await_status("second", "COMPLETED")
 
 
-def test_xgboost_for_the_host(service: Service, classifier: Trained, model: str, tmp_path: Path) -> None:
+def test_xgboost_for_the_host(
+    service: Service, classifier: Trained, model: str, tmp_path: Path, dlr_now: Path
+) -> None:
     create(service, "xgboost-host", model, "XGBOOST", "LINUX/X86_64")
     job = service.await_status("xgboost-host", "COMPLETED")
     assert job["ModelArtifacts"] == {
@@ -135,19 +139,21 @@ def test_xgboost_for_the_host(service: Service, classifier: Trained, model: str,
     assert margins.tobytes() == expected.tobytes()
     predictions = compiled.run({"data": classifier.rows})["prediction"]
     np.testing.assert_allclose(predictions, classifier.model.inplace_predict(classifier.rows), rtol=1e-6)
-    assert by_dlr(artifact, classifier.rows).tobytes() == predictions.tobytes()
+    assert by_dlr(dlr_now, artifact, classifier.rows).tobytes() == predictions.tobytes()
 
 
-def test_regression_through_dlr_is_bit_identical_to_xgboost(service: Service, tmp_path: Path) -> None:
+def test_regression_through_dlr_is_bit_identical_to_xgboost(
+    service: Service, tmp_path: Path, dlr_now: Path
+) -> None:
     regressor = boosted(objective="reg:squarederror")
     uri = service.put("in/regressor.tar.gz", regressor.tarball)
     create(service, "regressor", uri)
     artifact = unpacked(service, service.await_status("regressor", "COMPLETED"), tmp_path)
     expected = regressor.model.inplace_predict(regressor.rows)
-    assert by_dlr(artifact, regressor.rows).tobytes() == expected.tobytes()
+    assert by_dlr(dlr_now, artifact, regressor.rows).tobytes() == expected.tobytes()
 
 
-def test_random_forest_for_the_host(service: Service, tmp_path: Path) -> None:
+def test_random_forest_for_the_host(service: Service, tmp_path: Path, dlr_now: Path) -> None:
     trained = forest()
     uri = service.put("in/forest.tar.gz", trained.tarball)
     create(service, "forest-host", uri, "SKLEARN", "LINUX/X86_64")
@@ -156,7 +162,9 @@ def test_random_forest_for_the_host(service: Service, tmp_path: Path) -> None:
     found = next(iter(compiled.run({"data": trained.rows}).values()))
     expected = trained.model.predict_proba(trained.rows)
     np.testing.assert_array_max_ulp(found, expected.astype(found.dtype), maxulp=1)
-    np.testing.assert_array_max_ulp(by_dlr(artifact, trained.rows), expected.astype(np.float32), maxulp=1)
+    np.testing.assert_array_max_ulp(
+        by_dlr(dlr_now, artifact, trained.rows), expected.astype(np.float32), maxulp=1
+    )
 
 
 def test_raspberry_pi_is_verified_under_its_emulator(service: Service, model: str, tmp_path: Path) -> None:

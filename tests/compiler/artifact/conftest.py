@@ -9,13 +9,12 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
-from shutil import copytree
 
 import numpy as np
 import pytest
 
+from tests.conftest import NO_TELEMETRY
 from tinsmith.compiler.artifact.package import package
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.emit import emit
@@ -25,7 +24,6 @@ from tinsmith.spec.request import CompileRequest, TargetPlatform
 from tinsmith.spec.targets import Target
 
 REQUEST = CompileRequest("XGBOOST", "model", platform=TargetPlatform("LINUX", "X86_64"))
-NO_TELEMETRY = '{"enable_phone_home": false}'
 
 
 def unpacked(model: Model, target: Target, folder: Path) -> Path:
@@ -55,18 +53,6 @@ def artifact(
         "float64": make_model(dtype=np.float64, trees=20, outputs=2),
     }[request.param]
     return unpacked(model, replace(x86_64, variants=()), tmp_path_factory.mktemp(request.param))
-
-
-@pytest.fixture(scope="session")
-def dlr_now(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the installed `dlr` package, unmodified but told not to phone home."""
-    spec = find_spec("dlr")
-    assert spec is not None
-    assert spec.origin is not None
-    folder = tmp_path_factory.mktemp("dlr")
-    copytree(Path(spec.origin).parent, folder / "dlr")
-    (folder / "dlr" / "counter" / "ccm_config.json").write_text(NO_TELEMETRY)
-    return folder
 
 
 @pytest.fixture(scope="session")
