@@ -39,8 +39,12 @@ BLOCKS = {
 }
 """SSE2 and NEON, and the wider x86 instruction sets."""
 
-GATHER_ROWS = {"base": 16, "avx2": 24, "avx512": 32, "vbmi": 32}
-"""Rows from which many rows walking one tree beat one row walking many trees."""
+GATHER_ABOVE = dict.fromkeys(BLOCKS, 3)
+"""Rows above which many rows walking one tree beat one row walking many trees."""
+
+GATHER_ROWS_AT_ONCE = 1024
+KEY_BYTES = 2**19
+"""Of the keys of the gather kernel: they pass once per tree and should stay in a second-level cache."""
 
 WALK_TREE, WALK_STEP = 2.0, 0.9
 BYTES_ROW, BYTES_COLUMN, BYTES_PLACE, BYTES_TREE = 60.0, 3.0, 1.6, 1.2
@@ -54,6 +58,12 @@ def walk_row(plan: WalkPlan) -> float:
     depth = np.pad(plan.depth, (0, -len(plan.depth) % TREES_PER_GROUP))
     steps = depth.reshape(-1, TREES_PER_GROUP).max(axis=1).sum() * TREES_PER_GROUP
     return float(len(plan.depth) * WALK_TREE + steps * WALK_STEP) + 1.0
+
+
+def gather_chunk(plan: WalkPlan) -> int:
+    """Rows that pass through a tree of the gather kernel before the next tree's turn; a multiple of 64."""
+    rows = KEY_BYTES // (4 * (len(plan.slots) + 1))
+    return min(max(rows // 64 * 64, 64), GATHER_ROWS_AT_ONCE)
 
 
 def bytes_row(plan: BytesPlan, columns: int) -> float:

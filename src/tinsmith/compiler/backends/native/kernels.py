@@ -86,7 +86,7 @@ def _add_planes(
     switch = _add_switches(forest, conditions, bitslice, in_bytes, walk, tables)
     return {
         "kernels": ["walk", "bitslice"] + ["bytes"] * (in_bytes is not None),
-        "block_kernel_from_rows": switch,
+        "block_kernel_above_rows": switch,
         "conditions": conditions.planes,
         "rank_columns": len(conditions.column_feature),
         "networks": int((bitslice.operations > 0).sum()),
@@ -120,9 +120,12 @@ def _add_gather(walk: WalkPlan, tables: Tables) -> dict[str, Any]:
     for name in ("BITSLICE", "LEAF_BYTES", "BYTES"):
         tables.define(f"HAS_{name}", 0, "1: tables of that kernel are here.")
     tables.define("HAS_GATHER", 1, "1: the gather kernel is compiled.")
-    _define_switches(costs.GATHER_ROWS, tables)
+    tables.define(
+        "GATHER_CHUNK", costs.gather_chunk(walk), "Rows that a tree takes before the next tree's turn."
+    )
+    _define_switches(costs.GATHER_ABOVE, tables)
     tables.define("ROWS_PER_THREAD", costs.rows_per_thread(costs.walk_row(walk)), "Rows worth a thread.")
-    return {"kernels": ["walk", "gather"], "block_kernel_from_rows": dict(costs.GATHER_ROWS)}
+    return {"kernels": ["walk", "gather"], "block_kernel_above_rows": dict(costs.GATHER_ABOVE)}
 
 
 def _define_switches(switch: dict[str, int], tables: Tables) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the walking kernels: nodes in breadth-first order, tree by tree.
+"""Tables of the walking kernels: nodes tree by tree, in the order of cache_lines.py.
 
 The children of a node are neighbours, the left one first, and a node knows the distance to them, so a step
 is `node += step + (key[slot] >= cut)`. A leaf steps 0 and reads a slot that holds the least key, so it
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native.lower import Graph, Ints, numeric
+from tinsmith.compiler.backends.native.cache_lines import UNUSED, order_nodes
+from tinsmith.compiler.backends.native.lower import Graph, Ints, Longs, numeric
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir.model import Forest
 
@@ -30,8 +31,6 @@ SHORT, LINK, WIDE = range(3)
 class WalkPlan:
     """What the walking kernels read."""
 
-    order: Ints
-    """Per table row: node of the numeric graph."""
     first: Ints
     """Per tree, then the total: first table row."""
     depth: Ints
@@ -39,6 +38,7 @@ class WalkPlan:
     slots: Ints
     """Per slot: feature * 2 + (1 where a missing value goes right)."""
     nodes: NDArray[Any]
+    """Zeros where no node is."""
     layout: int
     """SHORT, LINK or WIDE."""
     slot_bits: int
@@ -51,25 +51,28 @@ class WalkPlan:
 def plan_walk(forest: Forest, graph: Graph) -> WalkPlan:
     """Lays out the nodes of `graph`, which is `forest` lowered."""
     graph = numeric(graph)
-    order, first, level = _breadth_first(graph)
-    slots, slot = _slots(graph, order)
-    place = np.full(len(graph.leaf), -1, np.int64)
-    place[order] = np.arange(len(order))
-    is_leaf = graph.leaf[order] >= 0
-    step = np.where(is_leaf, 0, place[np.maximum(graph.left[order], 0)] - np.arange(len(order)))
-    cut = np.where(is_leaf, 0, graph.cut[order]).astype(np.int32)
-    values, value_of = _distinct(forest.leaf_values)
-    rows = graph.leaf[order][is_leaf]
-    inline = _can_inline(forest)
-    cut[is_leaf] = forest.leaf_values.view(np.int32).ravel()[rows] if inline else value_of[rows]
+    order, first = order_nodes(graph)
+    used = np.flatnonzero(order != UNUSED)
+    node = order[used]
+    goes_on = graph.leaf[node] < 0
+    place = np.zeros(len(graph.leaf), np.int64)
+    place[node] = used
+    step = np.where(goes_on, place[graph.left[node]] - used, 0)
+    slots, slot = _slots(graph, node)
     slot_bits = max(1, len(slots).bit_length())
+    values, value_of = _distinct(forest.leaf_values)
+    inline = _can_inline(forest)
+    payload = forest.leaf_values.view(np.int32).ravel() if inline else value_of
+    cut = np.where(goes_on, graph.cut[node], payload[graph.leaf[node]]).astype(np.int32)
     layout = _layout(step, len(slots), slot_bits)
+    packed = _pack(cut, step, slot, slot_bits, layout)
+    nodes = np.zeros((len(order), packed.shape[1]), packed.dtype)
+    nodes[used] = packed
     return WalkPlan(
-        order=order.astype(np.int32),
-        first=first,
-        depth=_depths(graph, order, first, level),
+        first=first.astype(np.int32),
+        depth=_depths(graph),
         slots=slots,
-        nodes=_pack(cut, step, slot, slot_bits, layout),
+        nodes=nodes,
         layout=layout,
         slot_bits=slot_bits,
         inline=inline,
@@ -88,13 +91,12 @@ def add_walk(plan: WalkPlan, tables: Tables) -> None:
     tables.define(
         "INLINE_LEAVES", int(plan.inline), "1: a leaf's node holds its value; 0: the row of its values."
     )
-    tables.define("WALK_NODES", len(plan.order), "Nodes of the walking kernels.")
     tables.define("MAX_DEPTH", int(plan.depth.max(initial=0)), "Steps from a root to the deepest leaf.")
     tables.add(
         "SLOTS", plan.slots.astype(np.uint32), "uint32 per slot: feature * 2 + (1: missing goes right)"
     )
-    tables.add("NODES", plan.nodes, "struct ts_node, tree by tree, breadth first")
-    tables.add("ROOTS", plan.first.astype(np.uint32), "uint32 per tree: its first node")
+    tables.add("NODES", plan.nodes, "struct ts_node, tree by tree")
+    tables.add("ROOTS", plan.first.astype(np.uint32), "uint32 per tree: its first node; then the end")
     tables.add("DEPTHS", plan.depth.astype(np.uint32), "uint32 per tree: its depth")
     tables.add(
         "GROUP_DEPTHS",
@@ -113,7 +115,7 @@ def _can_inline(forest: Forest) -> bool:
 
 def _distinct(
     values: NDArray[np.float32] | NDArray[np.float64],
-) -> tuple[NDArray[np.float32] | NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float32] | NDArray[np.float64], Longs]:
     """The distinct rows, bit by bit, and for every row its number among them."""
     integer = values.view(np.uint32 if values.dtype == np.float32 else np.uint64)
     number = np.zeros(len(values), np.int64)
@@ -125,62 +127,35 @@ def _distinct(
     return values[first], number
 
 
-def _breadth_first(graph: Graph) -> tuple[NDArray[np.int64], Ints, Ints]:
-    """Nodes tree by tree, each tree level by level with children as neighbours; the first row of each tree,
-    then the total; and the level of each row (forwards' targets keep their own)."""
-    node = graph.roots.astype(np.int64)
-    tree = np.arange(len(node))
-    levels: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
-    while len(node):
-        levels.append((node, tree, np.full(len(node), len(levels))))
-        splits = graph.feature[node] >= 0
-        node = (
-            np.stack([graph.left[node[splits]], graph.right[node[splits]]], axis=1).ravel().astype(np.int64)
-        )
-        tree = np.repeat(tree[splits], 2)
-    if not levels:
-        return np.empty(0, np.int64), np.zeros(1, np.int32), np.empty(0, np.int32)
-    nodes, trees, depth = (np.concatenate(part) for part in zip(*levels, strict=True))
-    by_tree = np.argsort(trees, kind="stable")
-    sizes = np.bincount(trees, minlength=len(graph.roots))
-    first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return nodes[by_tree], first, depth[by_tree].astype(np.int32)
-
-
-def _slots(graph: Graph, order: NDArray[np.int64]) -> tuple[Ints, Ints]:
-    """The distinct slots, and per table row its slot; leaves and forwards read slot len(slots)."""
-    inner = graph.feature[order] >= 0
-    pair = graph.feature[order].astype(np.int64) * 2 + graph.missing_right[order]
+def _slots(graph: Graph, node: Longs) -> tuple[Ints, Ints]:
+    """The distinct slots, and per node of `node` its slot; leaves and forwards read slot len(slots)."""
+    inner = graph.inner[node]
+    pair = graph.feature[node].astype(np.int64) * 2 + graph.missing_right[node]
     slots, number = np.unique(pair[inner], return_inverse=True)
-    slot = np.full(len(order), len(slots), np.int32)
+    slot = np.full(len(node), len(slots), np.int32)
     slot[inner] = number
     return slots.astype(np.int32), slot
 
 
-def _depths(graph: Graph, order: NDArray[np.int64], first: Ints, level: Ints) -> Ints:
-    """Per tree: the longest way from its root, forwards counting as steps."""
-    forwards = (graph.feature[order] < 0) & (graph.leaf[order] < 0)
-    if forwards.any():
-        level = _longest_way(graph)[order]
-    if len(first) == 1:
-        return np.empty(0, np.int32)
-    return np.maximum.reduceat(level, first[:-1]).astype(np.int32)
-
-
-def _longest_way(graph: Graph) -> Ints:
-    """Per node: steps of the longest way from a root."""
-    longest = np.zeros(len(graph.leaf), np.int32)
-    node = np.unique(graph.roots)
+def _depths(graph: Graph) -> Ints:
+    """Per tree: the steps of the longest way from its root, forwards counting as steps."""
+    node, tree = graph.roots.astype(np.int64), np.arange(len(graph.roots))
+    depth = np.zeros(len(graph.roots), np.int32)
     steps = 0
     while len(node):
-        longest[node] = steps
-        goes_on = node[graph.leaf[node] < 0]
-        node = np.unique(np.concatenate([graph.left[goes_on], graph.right[goes_on]]))
+        node, at = np.unique(node, return_index=True)  # forwards meet again
+        tree = tree[at]
+        depth[tree] = steps
+        goes_on = graph.leaf[node] < 0
+        node, tree = node[goes_on], tree[goes_on]
+        splits = graph.inner[node]
+        node = np.concatenate([graph.left[node], graph.right[node[splits]]]).astype(np.int64)
+        tree = np.concatenate([tree, tree[splits]])
         steps += 1
-    return longest
+    return depth
 
 
-def _layout(step: NDArray[np.int64], slots: int, slot_bits: int) -> int:
+def _layout(step: Longs, slots: int, slot_bits: int) -> int:
     def all_fit(bits: int) -> bool:
         reach = 2 ** (bits - 1)
         return bool((step >= -reach).all() and (step < reach).all())
@@ -190,7 +165,7 @@ def _layout(step: NDArray[np.int64], slots: int, slot_bits: int) -> int:
     return LINK if all_fit(32 - slot_bits) else WIDE
 
 
-def _pack(cut: Ints, step: NDArray[np.int64], slot: Ints, slot_bits: int, layout: int) -> NDArray[Any]:
+def _pack(cut: Ints, step: Longs, slot: Ints, slot_bits: int, layout: int) -> NDArray[Any]:
     turned = cut.view(np.uint32) ^ np.uint32(2**31)
     if layout == WIDE:
         fields = [turned, step.astype(np.int32).view(np.uint32), slot.view(np.uint32), np.zeros_like(turned)]

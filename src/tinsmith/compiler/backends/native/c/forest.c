@@ -35,7 +35,7 @@ static const struct kernel kernels[] = {
     {TS_BITSLICE, TS_NAME(ts_bitslice), TS_NAME(ts_bitslice_workspace), SIZE_MAX, BLOCK_ROWS},
 #endif
 #if TS_HAS_GATHER
-    {TS_GATHER, TS_NAME(ts_gather), TS_NAME(ts_gather_workspace), SIZE_MAX, 512},
+    {TS_GATHER, TS_NAME(ts_gather), TS_NAME(ts_gather_workspace), SIZE_MAX, TS_GATHER_CHUNK},
 #endif
 };
 
