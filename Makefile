@@ -63,7 +63,7 @@ corpus-fetch: setup
 
 ## fuzz          5,000 random ensembles through every kernel
 fuzz: setup
-	HYPOTHESIS_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native/test_random_ensembles.py
+	HYPOTHESIS_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native/trees/test_random_ensembles.py
 
 ## faults        kill -9 at random moments over many real jobs, a table
 faults: setup

@@ -14,7 +14,7 @@ from typing import Any
 from tinsmith.compiler import frontends
 from tinsmith.compiler.artifact.package import package
 from tinsmith.compiler.backends.native.build import build
-from tinsmith.compiler.backends.native.emit import emit
+from tinsmith.compiler.backends.native.trees.emit import emit
 from tinsmith.compiler.ir.check import check
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.verify.evidence import collect

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import NO_TELEMETRY
 from tinsmith.compiler.artifact.package import package
 from tinsmith.compiler.backends.native.build import build
-from tinsmith.compiler.backends.native.emit import emit
+from tinsmith.compiler.backends.native.trees.emit import emit
 from tinsmith.compiler.ir.model import Model, Transform
 from tinsmith.compiler.verify.evidence import collect
 from tinsmith.spec.request import CompileRequest, TargetPlatform

@@ -13,7 +13,7 @@ import pytest
 
 from tinsmith.compiler.artifact.dlr import build_dlr, header
 from tinsmith.compiler.backends.native.build import build, compile_and_link
-from tinsmith.compiler.backends.native.emit import emit
+from tinsmith.compiler.backends.native.trees.emit import emit
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.ir.reference import evaluate
 from tinsmith.compiler.verify.rows import make_rows

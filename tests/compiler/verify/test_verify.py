@@ -15,7 +15,7 @@ from tinsmith.compiler.artifact.archive import write_archive
 from tinsmith.compiler.artifact.inspect import read_files
 from tinsmith.compiler.artifact.package import Package, package
 from tinsmith.compiler.backends.native.build import build
-from tinsmith.compiler.backends.native.emit import emit
+from tinsmith.compiler.backends.native.trees.emit import emit
 from tinsmith.compiler.ir.model import Forest, Model, Transform
 from tinsmith.compiler.verify import execute
 from tinsmith.compiler.verify import verify as module

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.build import build
-from tinsmith.compiler.backends.native.emit import emit
 from tinsmith.compiler.backends.native.program import Program
+from tinsmith.compiler.backends.native.trees.emit import emit
 from tinsmith.compiler.ir.model import Encoding, Forest, Model, TensorSpec, Transform
 from tinsmith.compiler.verify.cpu import lacking
 from tinsmith.spec.targets import Target, platforms

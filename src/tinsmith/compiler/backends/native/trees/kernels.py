@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.backends.native import costs
-from tinsmith.compiler.backends.native.conditions import Conditions, add_columns, find_conditions
-from tinsmith.compiler.backends.native.levels import Level, levels
-from tinsmith.compiler.backends.native.lower import Graph, lower
-from tinsmith.compiler.backends.native.plan_bitslice import BitslicePlan, add_bitslice, fits, plan_bitslice
-from tinsmith.compiler.backends.native.plan_bytes import BytesPlan, add_bytes, plan_bytes
-from tinsmith.compiler.backends.native.plan_walk import WalkPlan, add_walk, plan_walk
 from tinsmith.compiler.backends.native.tables import Tables
+from tinsmith.compiler.backends.native.trees import costs
+from tinsmith.compiler.backends.native.trees.conditions import Conditions, add_columns, find_conditions
+from tinsmith.compiler.backends.native.trees.levels import Level, levels
+from tinsmith.compiler.backends.native.trees.lower import Graph, lower
+from tinsmith.compiler.backends.native.trees.plan_bitslice import (
+    BitslicePlan,
+    add_bitslice,
+    fits,
+    plan_bitslice,
+)
+from tinsmith.compiler.backends.native.trees.plan_bytes import BytesPlan, add_bytes, plan_bytes
+from tinsmith.compiler.backends.native.trees.plan_walk import WalkPlan, add_walk, plan_walk
 from tinsmith.compiler.ir.model import Forest
 from tinsmith.spec.targets import Target
 

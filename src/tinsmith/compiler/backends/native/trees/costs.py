@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinsmith.compiler.backends.native.plan_bitslice import BitslicePlan
-from tinsmith.compiler.backends.native.plan_bytes import BytesPlan
-from tinsmith.compiler.backends.native.plan_walk import TREES_PER_GROUP, WalkPlan
+from tinsmith.compiler.backends.native.trees.plan_bitslice import BitslicePlan
+from tinsmith.compiler.backends.native.trees.plan_bytes import BytesPlan
+from tinsmith.compiler.backends.native.trees.plan_walk import TREES_PER_GROUP, WalkPlan
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native.cache_lines import UNUSED, order_nodes
-from tinsmith.compiler.backends.native.lower import Graph, Ints, Longs, numeric
 from tinsmith.compiler.backends.native.tables import Tables
+from tinsmith.compiler.backends.native.trees.cache_lines import UNUSED, order_nodes
+from tinsmith.compiler.backends.native.trees.lower import Graph, Ints, Longs, numeric
 from tinsmith.compiler.ir.model import Forest
 
 TREES_PER_GROUP = 8

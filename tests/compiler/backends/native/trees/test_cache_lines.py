@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinsmith.compiler.backends.native.cache_lines import NODES, UNUSED, order_nodes
-from tinsmith.compiler.backends.native.lower import Graph, lower, numeric
+from tinsmith.compiler.backends.native.trees.cache_lines import NODES, UNUSED, order_nodes
+from tinsmith.compiler.backends.native.trees.lower import Graph, lower, numeric
 from tinsmith.compiler.ir.model import Model
 
 SHAPES: dict[str, dict[str, Any]] = {

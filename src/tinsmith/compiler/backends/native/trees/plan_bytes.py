@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native.conditions import FIRST_PLANE, Conditions
-from tinsmith.compiler.backends.native.levels import Level, Longs, depths
-from tinsmith.compiler.backends.native.lower import NEVER, Graph, Ints
 from tinsmith.compiler.backends.native.tables import Tables, bit_set
+from tinsmith.compiler.backends.native.trees.conditions import FIRST_PLANE, Conditions
+from tinsmith.compiler.backends.native.trees.levels import Level, Longs, depths
+from tinsmith.compiler.backends.native.trees.lower import NEVER, Graph, Ints
 from tinsmith.compiler.ir.model import Forest
 
 LANES = 64

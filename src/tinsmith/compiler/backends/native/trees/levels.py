@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native.lower import Bools, Graph
+from tinsmith.compiler.backends.native.trees.lower import Bools, Graph
 
 Longs = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native.lower import (
+from tinsmith.compiler.backends.native.trees.lower import (
     MISSING_LEFT,
     MISSING_RIGHT,
     NEVER,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native.lower import NEVER, Bools, Graph, Ints
 from tinsmith.compiler.backends.native.tables import Tables, bit_set
+from tinsmith.compiler.backends.native.trees.lower import NEVER, Bools, Graph, Ints
 
 MOST_CUTS = 254
 """Of a column: ranks 0..254, and 255 for missing values."""

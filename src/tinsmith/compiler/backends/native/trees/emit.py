@@ -12,16 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.backends.native.kernels import add_forest
 from tinsmith.compiler.backends.native.program import Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
+from tinsmith.compiler.backends.native.trees.kernels import add_forest
 from tinsmith.compiler.ir.model import Forest, Linear, Model, Transform
 from tinsmith.spec.targets import Target
 
 HEADERS = (
-    "tinsmith.h",
-    "platform.h",
-    "environment.h",
     "body.h",
     "forest.h",
     "forest_walk.h",

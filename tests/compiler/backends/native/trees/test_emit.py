@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinsmith.compiler.backends.native.emit import EXPORTS, emit
+from tinsmith.compiler.backends.native.trees.emit import EXPORTS, emit
 from tinsmith.compiler.ir.model import Forest, Model
 from tinsmith.compiler.ir.reference import evaluate
 from tinsmith.spec.targets import devices, platforms

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native.conditions import ALWAYS_RIGHT, Conditions
-from tinsmith.compiler.backends.native.levels import Level, Longs, depths, leaf_counts, levels
-from tinsmith.compiler.backends.native.lower import Graph, Ints
 from tinsmith.compiler.backends.native.tables import Tables, bit_set
+from tinsmith.compiler.backends.native.trees.conditions import ALWAYS_RIGHT, Conditions
+from tinsmith.compiler.backends.native.trees.levels import Level, Longs, depths, leaf_counts, levels
+from tinsmith.compiler.backends.native.trees.lower import Graph, Ints
 from tinsmith.compiler.ir.model import Forest
 
 MOST_BITS = 8

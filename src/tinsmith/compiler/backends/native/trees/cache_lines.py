@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinsmith.compiler.backends.native.lower import Bools, Graph, Longs
+from tinsmith.compiler.backends.native.trees.lower import Bools, Graph, Longs
 
 PAIRS = 4
 """Of a cluster."""

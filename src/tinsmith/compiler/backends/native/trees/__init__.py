@@ -1,0 +1,1 @@
+"""Tree ensembles: models as tables, kernels in C."""

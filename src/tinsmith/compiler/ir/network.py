@@ -1,0 +1,32 @@
+"""A neural network, or any other graph of tensor operators, between stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir
+
+from tinsmith.compiler.ir.model import TensorSpec
+
+
+@dataclass(frozen=True)
+class Network:
+    """An ONNX graph whose inputs have fixed shapes.
+
+    The graph holds nodes of the ONNX operator sets only, with known operators and attributes: functions are inlined,
+    external data is loaded, and an initialiser that is also an input counts as a constant.
+    """
+
+    framework: str
+    producer: str
+    """Library and version that saved the file, as far as the file tells."""
+    kind: str
+    """The user's word for it, e.g. "torch-jit-export"."""
+    graph: onnx_ir.Model
+    inputs: tuple[TensorSpec, ...]
+    """In the order of the graph; every dimension is known."""
+    outputs: tuple[TensorSpec, ...]
+    """In the order of the graph; -1 is a size that only a run can tell, or that the file does not tell."""
+    files: tuple[str, ...] = ()
+    """What it was read from, relative to the input folder: files that the artifact need not carry."""
+    warnings: tuple[str, ...] = ()
