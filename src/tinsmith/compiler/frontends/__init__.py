@@ -12,7 +12,7 @@ from tinsmith.spec.request import CompileRequest
 
 Read = Callable[[Path, CompileRequest], Model]
 
-_MODULES = {"SKLEARN": "sklearn", "XGBOOST": "xgboost"}
+_MODULES = {"ONNX": "onnx", "SKLEARN": "sklearn", "XGBOOST": "xgboost"}
 
 
 def load(framework: str) -> Read:

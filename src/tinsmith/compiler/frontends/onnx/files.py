@@ -1,0 +1,128 @@
+"""Find the one .onnx file among the customer's files and read its protobuf message."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from tinsmith.compiler.frontends.onnx.findings import shown
+from tinsmith.errors import ClientError
+
+MAX_BYTES = 2**31 - 1
+"""The largest protobuf message; bigger models keep their weights in files of external data."""
+OLDEST_OPSET = 7
+SHOWN_FILES = 20
+
+_POINTER = b"version https://git-lfs"
+_VERSIONED = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
+
+
+def find_model(directory: Path) -> Path:
+    """The one .onnx file under `directory`; `code/`, hidden files and links are left alone.
+
+    Raises ClientError when there is none or more than one.
+    """
+    files = [
+        path
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and not path.is_symlink() and not _ignored(path, directory)
+    ]
+    models = [path for path in files if path.suffix.lower() == ".onnx"]
+    if len(models) == 1:
+        return models[0]
+    listed = models or files
+    named = ", ".join(path.relative_to(directory).as_posix() for path in listed[:SHOWN_FILES])
+    if models:
+        found = f"found {len(models)}: {named}"
+    else:
+        found = f"found none among: {named}" if files else "found no file at all"
+    raise ClientError("InputConfiguration", f"Exactly one .onnx file is allowed for ONNX models; {found}.")
+
+
+def parse(path: Path, place: str) -> onnx.ModelProto:
+    """The model that the file `path`, called `place` in errors, holds; its domain "ai.onnx" is spelled "".
+
+    Raises ClientError for what is no ONNX model or has a version that is not known.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        text = f"{place}: {size} bytes, at most {MAX_BYTES} are possible; save the weights as external data"
+        raise ClientError("InputConfiguration", text)
+    model = onnx.ModelProto()
+    if size:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if content[: len(_POINTER)] == _POINTER:
+                text = f"{place}: a Git LFS pointer, expected the ONNX model that it stands for"
+                raise ClientError("InputConfiguration", text)
+            _decode(model, content, place)
+    problems = _version_problems(model)
+    if problems:
+        raise ClientError("InputConfiguration", [f"{place}: {problem}" for problem in problems])
+    return model
+
+
+def opset_versions(imports: object) -> dict[str, int]:
+    """Version by domain of a model's or function's opset imports; "ai.onnx" is spelled ""."""
+    versions: dict[str, int] = {}
+    for entry in imports:  # type: ignore[attr-defined]
+        domain = canonical_domain(entry.domain)
+        versions[domain] = max(entry.version, versions.get(domain, 0))
+    return versions
+
+
+def canonical_domain(domain: str) -> str:
+    """The default domain has two spellings."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def _ignored(path: Path, directory: Path) -> bool:
+    parts = path.relative_to(directory).parts
+    return parts[0] in ("code", "__MACOSX") or any(part.startswith(".") for part in parts)
+
+
+def _decode(model: onnx.ModelProto, content: mmap.mmap, place: str) -> None:
+    view = memoryview(content)
+    try:
+        model.ParseFromString(view)  # type: ignore[arg-type]
+    except DecodeError as error:
+        text = f"{place}: no ONNX model, or one that was cut or damaged: the protobuf message does not parse"
+        raise ClientError("InputConfiguration", text) from error
+    finally:
+        view.release()
+
+
+def _version_problems(model: onnx.ModelProto) -> list[str]:
+    if not model.HasField("graph"):
+        return ["no ONNX model: the file holds no graph"]
+    problems = []
+    if not 3 <= model.ir_version <= onnx.IR_VERSION:
+        problems.append(
+            f"Incompatible ONNX model: ir_version is {model.ir_version}, expected 3 to {onnx.IR_VERSION}"
+        )
+    for scope, imports in _opset_imports(model):
+        versions = opset_versions(imports)
+        if not versions:
+            problems.append(f"{scope}: opset_import is empty, expected the version of ai.onnx")
+        problems += [
+            f"Incompatible ONNX model: {scope}: opset_import of {_VERSIONED[domain]} is {version}, "
+            f"expected {lowest} to {highest}"
+            for domain, version in versions.items()
+            if domain in _VERSIONED
+            for lowest, highest in [_supported(domain)]
+            if not lowest <= version <= highest
+        ]
+    return problems
+
+
+def _opset_imports(model: onnx.ModelProto) -> list[tuple[str, object]]:
+    functions = [(f"function {shown(f.name)}", f.opset_import) for f in model.functions]
+    return [("the model", model.opset_import), *functions]
+
+
+def _supported(domain: str) -> tuple[int, int]:
+    newest: int = max(s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.domain == domain)
+    known = onnx.defs.onnx_opset_version() if domain == "" else newest
+    return (OLDEST_OPSET if domain == "" else 1), known
