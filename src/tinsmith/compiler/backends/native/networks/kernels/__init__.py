@@ -1,0 +1,1 @@
+"""Kernels that contract tensors: packed weights, work items, calls of the C headers."""

@@ -1,0 +1,227 @@
+"""Matrix products and convolutions with constant weights, for contract_matrix.h."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation
+from tinsmith.compiler.backends.native.networks.kernels.pack import SLICE, pack_panels, pad_bias
+from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
+from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo, Plane
+from tinsmith.errors import InternalError
+
+ITEM_FLOPS = 2**20
+"""A work item this large is worth handing to a thread; smaller ones only cost."""
+
+LEAST_PIXELS = 28
+"""Two tiles of the tallest kind: fewer pixels in a block waste registers."""
+
+NEAR_BYTES = 600_000
+"""Weights of a layer up to this size stay in a second-level cache while pixels stream through."""
+
+DEPTH = 512
+"""Rows of a panel of weights that one pass adds, if the product is deep: 32 columns of it fill 64 KB."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a convolution moves over an image, in pixels."""
+
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    pads: Halo = NO_HALO
+
+    def output(self, size: tuple[int, int], kernel: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the output for an image of `size`; ONNX Conv with explicit pads."""
+        around = (self.pads.top + self.pads.bottom, self.pads.left + self.pads.right)
+        height, width = (
+            (length + extra - dilation * (taps - 1) - 1) // stride + 1
+            for length, extra, dilation, taps, stride in zip(
+                size, around, self.dilations, kernel, self.strides, strict=True
+            )
+        )
+        return height, width
+
+
+STEP = Window()
+"""Every pixel, nothing around the image."""
+
+
+def plan_gemm(
+    rows: int,
+    weights: NDArray[np.float32],
+    bias: NDArray[np.float32] | None = None,
+    *,
+    x_row: int | None = None,
+    y_row: int | None = None,
+    residual_row: int | None = None,
+    activation: Activation = IDENTITY,
+    node: str = "",
+) -> Plan:
+    """y[rows, N] = activation(x[rows, K] @ weights[K, N] + bias[N] + residual[rows, N]).
+
+    `x_row`, `y_row`: floats from row to row (None: rows adjoin); `residual_row` None: there is no residual.
+    """
+    depth, columns = weights.shape
+    x = Plane(1, 1, rows, depth, buffer_channels=x_row)
+    y = Plane(1, 1, rows, columns, buffer_channels=y_row)
+    residual = None if residual_row is None else Plane(1, 1, rows, columns, buffer_channels=residual_row)
+    kernel = np.ascontiguousarray(weights.T)[:, :, None, None]
+    plan = plan_convolution(x, y, kernel, bias, residual=residual, activation=activation, node=node)
+    return replace(plan, halo=NO_HALO)
+
+
+def plan_convolution(
+    x: Plane,
+    y: Plane,
+    weights: NDArray[np.float32],
+    bias: NDArray[np.float32] | None = None,
+    *,
+    window: Window = STEP,
+    groups: int = 1,
+    residual: Plane | None = None,
+    activation: Activation = IDENTITY,
+    node: str = "",
+) -> Plan:
+    """ONNX Conv of `x` with weights [out channels, in channels / groups, height, width] into `y`.
+
+    y = activation(conv(x) + bias + residual). `x` must have a halo of at least `window.pads`.
+    """
+    _check(x, y, weights, window, groups, residual)
+    out_channels, depth, high, wide = weights.shape
+    columns = out_channels // groups
+    constants = {
+        **_pixels(x, y, residual, window, (high, wide)),
+        **_taps(x, depth, (high, wide), window),
+        "columns": columns,
+        "groups": groups,
+        "x_group": depth,
+        "y_group": columns,
+        "residual": residual is not None,
+        "residual_group": columns if residual else 0,
+    }
+    constants |= _blocks(constants)
+    start = x.start - window.pads.top * x.row - window.pads.left * x.pixel
+    offsets = {"x": start, "w": 0, "bias": 0, "residual": residual.start if residual else 0, "y": y.start}
+    name, source, headers = define(
+        "conv" if high * wide > 1 else "gemm",
+        "ts_contraction",
+        "ts_contract",
+        "contract_matrix.h",
+        constants,
+        offsets,
+        activation,
+        node,
+    )
+    by_group = weights.reshape(groups, columns, depth, high, wide).transpose(0, 3, 4, 2, 1)
+    return Plan(
+        function=name,
+        source=source,
+        headers=headers,
+        weights=pack_panels(by_group.reshape(groups, high * wide * depth, columns)),
+        bias=pad_bias(bias, groups, columns),
+        items=constants["images"] * groups * constants["blocks"] * constants["slices"],
+        flops=2 * y.images * y.height * y.width * weights.size,
+        halo=window.pads,
+    )
+
+
+def _check(
+    x: Plane,
+    y: Plane,
+    weights: NDArray[np.float32],
+    window: Window,
+    groups: int,
+    residual: Plane | None,
+) -> None:
+    out_channels, depth, *kernel = weights.shape
+    problems = []
+    if x.channels != depth * groups or y.channels != out_channels or out_channels % groups:
+        problems.append(f"weights {weights.shape} in {groups} groups")
+    if not x.halo.covers(window.pads):
+        problems.append(f"the halo of the input, which must cover {window.pads}")
+    size = window.output((x.height, x.width), (kernel[0], kernel[1]))
+    if (y.images, y.height, y.width) != (x.images, *size):
+        problems.append(f"the output's size, which must be {(x.images, *size)}")
+    if residual is not None and _shape(residual) != _shape(y):
+        problems.append(f"the residual {_shape(residual)}")
+    if problems:
+        raise InternalError(f"no convolution from {x} to {y}: wrong are {'; '.join(problems)}")
+
+
+def _shape(plane: Plane) -> tuple[int, int, int, int]:
+    return plane.images, plane.height, plane.width, plane.channels
+
+
+def _pixels(
+    x: Plane, y: Plane, residual: Plane | None, window: Window, kernel: tuple[int, int]
+) -> dict[str, Any]:
+    """The output's pixels; in one row, where they adjoin in every tensor."""
+    planes = [y, *([residual] if residual else [])]
+    images, height, width = y.images, y.height, y.width
+    single = kernel == (1, 1) and window.strides == (1, 1) and window.pads == NO_HALO
+    if single and all(plane.rows_adjoin for plane in (x, *planes)):
+        height, width = 1, height * width
+        if all(plane.images_adjoin for plane in (x, *planes)):
+            images, width = 1, images * width
+    return {
+        "images": images,
+        "height": height,
+        "width": width,
+        "x_image": x.image,
+        "x_row": x.row * window.strides[0],
+        "x_pixel": x.pixel * window.strides[1],
+        "y_image": y.image,
+        "y_row": y.row,
+        "y_pixel": y.pixel,
+        "residual_image": residual.image if residual else 0,
+        "residual_row": residual.row if residual else 0,
+        "residual_pixel": residual.pixel if residual else 0,
+    }
+
+
+def _taps(x: Plane, depth: int, kernel: tuple[int, int], window: Window) -> dict[str, Any]:
+    """The sum: adjoining taps are one, and a deep sum of one tap is cut into several."""
+    high, wide = kernel
+    high_step, wide_step = x.row * window.dilations[0], x.pixel * window.dilations[1]
+    high_block = high
+    if wide_step == depth or wide == 1:
+        wide, depth, wide_step = 1, wide * depth, 0
+    if high * wide == 1:
+        part = _divisor(depth, DEPTH)
+        high, depth, high_step, high_block = depth // part, part, part, 1
+    elif high * wide * depth > 4 * DEPTH:
+        high_block = 1
+    return {
+        "high": high,
+        "wide": wide,
+        "deep": depth,
+        "high_step": high_step,
+        "wide_step": wide_step,
+        "high_block": high_block,
+    }
+
+
+def _divisor(depth: int, most: int) -> int:
+    """The largest divisor of `depth` up to `most`; `depth` itself where that is below half of `most`."""
+    if depth <= most:
+        return depth
+    best = next(part for part in range(most, 0, -1) if depth % part == 0)
+    return best if 2 * best >= most else depth
+
+
+def _blocks(constants: dict[str, Any]) -> dict[str, Any]:
+    """How the output is cut into work items; the same on every processor."""
+    depth = constants["high"] * constants["wide"] * constants["deep"]
+    pixels = constants["height"] * constants["width"]
+    slices = -(-constants["columns"] // SLICE)
+    flops = 2 * depth * pixels * min(constants["columns"], SLICE)
+    return {
+        "slices": slices,
+        "blocks": max(1, min(pixels // LEAST_PIXELS, flops // ITEM_FLOPS)),
+        "slice_major": depth * constants["columns"] * 4 > NEAR_BYTES,
+    }

@@ -1,0 +1,104 @@
+"""What a planner gives: a C function for one layer, its weights, and how much work it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinsmith.compiler.backends.native.networks.kernels.activation import Activation
+from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One layer. `source` defines `function`:
+
+        static void function(const float *x, const float *w, const float *bias, const float *residual,
+                             float *y, float *scratch, size_t first, size_t last)
+
+    It computes the work items `first` to `last - 1` of `items`; disjoint ranges may run at once, each with a
+    scratch of its own, in any order. Pointers give the starts of buffers, at multiples of 64 bytes for speed
+    only. Buffers may not overlap. Equal layers have equal names and sources, and one of them is enough.
+    """
+
+    function: str
+    source: str
+    headers: tuple[str, ...]
+    """Files of `c/` that the source includes by name, and no others."""
+    weights: NDArray[np.float32]
+    """Packed; what `w` points to."""
+    bias: NDArray[np.float32]
+    """Padded; what `bias` points to."""
+    items: int
+    flops: int
+    """Multiplications and additions of the layer as it is defined (2 for each product)."""
+    halo: Halo = NO_HALO
+    """What the input image needs around it: the caller writes zeros (or another padding) there."""
+    scratch_bytes: int = 0
+    """Of one call at a time; 0: scratch may be NULL."""
+
+
+ARGUMENTS = (
+    "const float *x, const float *w, const float *bias, const float *residual, float *y, float *scratch, "
+    "size_t first,\n    size_t last"
+)
+
+
+def define(
+    kind: str,
+    struct: str,
+    call: str,
+    header: str,
+    constants: Mapping[str, int | bool],
+    offsets: Mapping[str, int],
+    activation: Activation,
+    node: str,
+) -> tuple[str, str, tuple[str, ...]]:
+    """Name, source and headers of a layer's function.
+
+    It calls `call`(`constants` as a `struct`, pointers moved by `offsets`, first, last, activation).
+    """
+    fields = _fields(constants)
+    pointers = ", ".join(
+        f"{name} + {offsets[name]}" if offsets.get(name) else name
+        for name in ("x", "w", "bias", "residual", "y", "scratch")
+        if name in offsets
+    )
+    text = f"{struct} {fields} {pointers} {activation.expression}"
+    name = f"ts_{kind}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    unused = [f"(void){name};" for name in ("residual", "scratch") if name not in offsets]
+    source = "\n".join(
+        [
+            f"/* {_comment(node)} */",
+            f"TS_INLINE ts_vf {name}_activation(ts_vf x)",
+            "{",
+            f"    return {activation.expression};",
+            "}",
+            "",
+            f"static void {name}({ARGUMENTS})",
+            "{",
+            *([f"    {' '.join(unused)}"] if unused else []),
+            f"    {call}((struct {struct}){{{fields}}},",
+            f"        {pointers}, first, last, {name}_activation);",
+            "}",
+            "",
+        ]
+    )
+    return name, source, (header, *activation.headers)
+
+
+def _fields(constants: Mapping[str, int | bool]) -> str:
+    return ", ".join(
+        f".{name} = {str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in constants.items()
+        if value
+    )
+
+
+def _comment(node: str) -> str:
+    printable = "".join(character if character.isprintable() else "?" for character in node)
+    return printable.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")

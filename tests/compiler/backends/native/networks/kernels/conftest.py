@@ -1,0 +1,119 @@
+"""Layers compiled for every kind of processor and run on operands, with nothing readable beyond them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tinsmith.compiler.backends.native.build import compile_and_link
+from tinsmith.compiler.backends.native.networks import kernels
+from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
+from tinsmith.compiler.verify import execute
+from tinsmith.spec.targets import Target, devices, platforms
+
+Floats = NDArray[np.float32]
+
+C_FOLDER = Path(kernels.__file__).parent.parent / "c"
+LINUX = platforms()["LINUX_X86_64"]
+TARGETS: dict[str, Target] = {
+    **{
+        name: replace(LINUX, cpu=cpu, variants=())
+        for name, cpu in zip(("sse2", "avx2", "avx512", "vbmi"), LINUX.variants, strict=True)
+    },
+    "avx": replace(LINUX, cpu="ivybridge", variants=()),
+    "x86": platforms()["LINUX_X86"],
+    "aarch64": platforms()["LINUX_ARM64"],
+    "armv7-neon": devices()["rasp3b"],
+    "armv7": platforms()["LINUX_ARM_EABIHF"],
+    "armv7-soft": platforms()["LINUX_ARM_EABI"],
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A plan and its operands; `y` is what the output's buffer holds before."""
+
+    plan: Plan
+    x: Floats
+    residual: Floats
+    y: Floats
+    expected: NDArray[np.float64]
+    """Of the whole buffer."""
+    magnitude: float
+    """Of the sums before cancellation; what errors are relative to."""
+    second: Floats | None = None
+    """The second factor, where it is no constant."""
+
+    def operands(self) -> list[Floats]:
+        weights = self.plan.weights if self.second is None else self.second
+        return [part.ravel() for part in (self.x, weights, self.plan.bias, self.residual, self.y)]
+
+
+@pytest.fixture(params=TARGETS)
+def target(request: pytest.FixtureRequest) -> Target:
+    """One of each kind of processor."""
+    return TARGETS[request.param]
+
+
+@pytest.fixture
+def check_layers(target: Target, tmp_path: Path) -> Callable[[Sequence[Layer]], None]:
+    """Runs layers on `target` and compares each buffer with what is expected, also around the output."""
+
+    def check(layers: Sequence[Layer]) -> None:
+        for layer, y in zip(layers, run_layers(layers, target, tmp_path), strict=True):
+            error = np.abs(y - layer.expected.ravel())
+            assert np.array_equal(np.isnan(y), np.isnan(layer.expected.ravel()))
+            assert np.nanmax(error) <= 2e-6 * layer.magnitude, (layer.plan.source, np.nanargmax(error))
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def layer_of() -> type[Layer]:
+    """The class Layer, which a test module cannot import."""
+    return Layer
+
+
+def run_layers(layers: Sequence[Layer], target: Target, folder: Path) -> list[Floats]:
+    """The output buffers."""
+    try:
+        machine = execute.find_machine(target)
+    except execute.NoMachine as missing:
+        pytest.skip(str(missing))
+    (folder / "layers.h").write_text(_header(layers))
+    for source in (*C_FOLDER.glob("contract_*.h"), *(Path(__file__).parent / "c").glob("*.c")):
+        shutil.copy(source, folder)
+    for name in ("system.c", "system.h"):
+        shutil.copy(execute.RUNNER / name, folder)
+    program = folder / "layers"
+    compile_and_link([folder / "layers.c", folder / "system.c"], target, program, kind="executable")
+    np.concatenate([part for layer in layers for part in layer.operands()]).tofile(folder / "operands")
+    done = execute.run([*machine.command, str(program), str(folder / "operands"), str(folder / "result")], {})
+    assert (done.returncode, done.stderr) == (0, b"")
+    result = np.fromfile(folder / "result", np.float32)
+    return np.split(result, np.cumsum([layer.y.size for layer in layers])[:-1])
+
+
+def _header(layers: Sequence[Layer]) -> str:
+    sources = {layer.plan.function: layer.plan.source for layer in layers}
+    headers = dict.fromkeys(header for layer in layers for header in layer.plan.headers)
+    rows = [_row(layer) for layer in layers]
+    return "\n".join(
+        [
+            *(f'#include "{header}"' for header in headers),
+            *sources.values(),
+            f"static const Layer layers[] = {{{', '.join(rows)}}};",
+        ]
+    )
+
+
+def _row(layer: Layer) -> str:
+    sizes: Any = ", ".join(str(part.size) for part in layer.operands())
+    return f"{{{layer.plan.function}, {layer.plan.items}, {layer.plan.scratch_bytes}, {{{sizes}}}}}"
