@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.networks.kernels import activation, contraction
+from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo, Plane, pixels
+from tinsmith.errors import InternalError
 
 Check = Callable[[Sequence[Any]], None]
 Floats = NDArray[np.float32]
@@ -28,10 +31,15 @@ def draw(seed: int, *shape: int) -> Floats:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def gemm(layer_of: Any, rows: int, depth: int, columns: int, seed: int, gap: int, act: str) -> Any:
+def gemm(
+    layer_of: Any, rows: int, depth: int, columns: int, seed: int, gap: int, act: str, finite: bool = True
+) -> Any:
     x, w, bias = draw(seed, rows, depth + gap), draw(seed + 1, depth, columns), draw(seed + 2, columns)
     residual = draw(seed + 3, rows, columns + gap)
     y = np.full((rows, columns + 2 * gap), 77, np.float32)
+    if not finite:
+        x[3, 5], x[4, 6], x[5, :] = np.nan, np.inf, 0
+        residual[5, 2], residual[6, 1] = -np.inf, 1e-42
     chosen, function = ACTIVATIONS[act]
     plan = contraction.plan_gemm(
         rows,
@@ -42,7 +50,8 @@ def gemm(layer_of: Any, rows: int, depth: int, columns: int, seed: int, gap: int
         residual_row=columns + gap if gap else None,
         activation=chosen,
     )
-    sums = x[:, :depth].astype(np.float64) @ w
+    with np.errstate(invalid="ignore"):
+        sums = x[:, :depth].astype(np.float64) @ w
     if gap:
         sums += bias + residual[:, :columns].astype(np.float64)
     expected = y.astype(np.float64)
@@ -67,3 +76,120 @@ def test_gemm(check_layers: Check, layer_of: Any) -> None:
             for gap in (0, 3)
         ]
     )
+
+
+def test_not_finite(check_layers: Check, layer_of: Any) -> None:
+    """NaN stays, infinities saturate, and nothing leaks into other rows or columns."""
+    check_layers([gemm(layer_of, 17, 40, 37, 5, 3, name, finite=False) for name in ACTIVATIONS])
+
+
+PAD = Halo(1, 1, 1, 1)
+CONVOLUTIONS: dict[str, dict[str, Any]] = {
+    "3x3": {"size": (9, 15), "channels": (20, 40), "kernel": (3, 3), "pads": PAD},
+    "3x3, narrow image": {"size": (7, 7), "channels": (33, 17), "kernel": (3, 3), "pads": PAD, "images": 2},
+    "first layer": {
+        "size": (31, 18),
+        "channels": (3, 24),
+        "kernel": (7, 7),
+        "pads": Halo(3, 3, 2, 3),
+        "strides": (2, 2),
+    },
+    "dilated": {
+        "size": (12, 11),
+        "channels": (8, 16),
+        "kernel": (3, 2),
+        "dilations": (2, 3),
+        "strides": (1, 2),
+    },
+    "groups": {"size": (10, 9), "channels": (24, 48), "kernel": (3, 3), "pads": PAD, "groups": 3},
+    "groups of one": {"size": (5, 6), "channels": (6, 6), "kernel": (2, 2), "groups": 6, "images": 2},
+    "1x1 with stride": {
+        "size": (9, 8),
+        "channels": (10, 35),
+        "kernel": (1, 1),
+        "strides": (2, 2),
+        "images": 2,
+    },
+    "1x1 of adjoining images": {
+        "size": (5, 4),
+        "channels": (12, 32),
+        "kernel": (1, 1),
+        "images": 3,
+        "close": True,
+    },
+    "deep": {"size": (6, 7), "channels": (256, 20), "kernel": (3, 3), "pads": PAD},
+    "wide kernel": {"size": (3, 40), "channels": (5, 9), "kernel": (1, 9), "pads": Halo(0, 4, 0, 4)},
+    "one pixel": {"size": (1, 1), "channels": (4, 4), "kernel": (1, 1)},
+    "image and kernel of a size": {"size": (4, 4), "channels": (16, 10), "kernel": (4, 4)},
+}
+
+
+def test_convolution(check_layers: Check, layer_of: Any, convolve: Any) -> None:
+    layers = []
+    for seed, shape in enumerate(CONVOLUTIONS.values()):
+        residual = seed % 2 == 0
+        layers.append(convolution(layer_of, convolve, seed, residual=residual, **shape))
+    check_layers(layers)
+
+
+def convolution(
+    layer_of: Any,
+    convolve: Any,
+    seed: int,
+    size: tuple[int, int],
+    channels: tuple[int, int],
+    kernel: tuple[int, int],
+    pads: Halo = NO_HALO,
+    strides: tuple[int, int] = (1, 1),
+    dilations: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    images: int = 1,
+    residual: bool = False,
+    close: bool = False,
+) -> Any:
+    window = contraction.Window(strides, dilations, pads)
+    wider = pads if close else Halo(pads.top + 1, pads.left, pads.bottom, pads.right + 2)
+    into, out = channels
+    x = Plane(images, *size, into, wider, buffer_channels=None if close else into + 3 * (into % 2))
+    shape = (images, *window.output(size, kernel))
+    y = Plane(*shape, out) if close else Plane(*shape, out, Halo(1, 0, 2, 3), out + 5, first_channel=4)
+    other = Plane(*shape, out, Halo(0, 1, 0, 0))
+    data, w = draw(seed, images, *size, into), draw(seed + 1, out, into // groups, *kernel)
+    bias, added = draw(seed + 2, out), draw(seed + 3, *shape, out)
+    plan = contraction.plan_convolution(
+        x,
+        y,
+        w,
+        bias,
+        window=window,
+        groups=groups,
+        residual=other if residual else None,
+        activation=activation.RELU,
+    )
+    sums = convolve(data, w, window, groups) + bias + (added if residual else 0)
+    buffer = np.full(y.floats, 77, np.float32)
+    expected = buffer.astype(np.float64)
+    pixels(y, expected)[...] = np.maximum(sums, 0)
+    operands = np.zeros(x.floats, np.float32), np.full(other.floats, 55, np.float32)
+    pixels(x, operands[0])[...] = data
+    pixels(other, operands[1])[...] = added
+    return layer_of(plan, *operands, buffer, expected, 3 * np.sqrt(w[0].size) + 1)
+
+
+def test_refused() -> None:
+    w = draw(0, 8, 4, 3, 3)
+    with pytest.raises(InternalError) as caught:
+        contraction.plan_convolution(
+            Plane(1, 9, 9, 5), Plane(1, 9, 9, 8), w, None, window=contraction.Window(pads=PAD)
+        )
+    assert "weights (8, 4, 3, 3)" in str(caught.value)
+    assert "halo" in str(caught.value)
+
+
+def test_equal_layers_are_one_function() -> None:
+    one = contraction.plan_gemm(40, draw(0, 8, 20), node="first")
+    two = contraction.plan_gemm(40, draw(1, 8, 20), draw(2, 20), node="second */")
+    other = contraction.plan_gemm(40, draw(1, 8, 20), activation=activation.RELU)
+    assert one.function == two.function
+    assert one.source.splitlines()[1:] == two.source.splitlines()[1:]
+    assert one.function != other.function

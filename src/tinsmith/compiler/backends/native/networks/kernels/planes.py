@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinsmith.errors import InternalError
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -82,3 +88,15 @@ class Plane:
     def images_adjoin(self) -> bool:
         """Whether the pixels of all images lie at one step from each other."""
         return self.rows_adjoin and self.image == self.height * self.row
+
+
+def pixels(plane: Plane, buffer: NDArray[Scalar]) -> NDArray[Scalar]:
+    """The image [images, height, width, channels] inside its buffer, as a view."""
+    halo = plane.halo
+    whole = buffer.reshape(plane.images, plane.image // plane.row, plane.row // plane.pixel, plane.pixel)
+    return whole[
+        :,
+        halo.top : halo.top + plane.height,
+        halo.left : halo.left + plane.width,
+        plane.first_channel : plane.first_channel + plane.channels,
+    ]
