@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinsmith_runtime.manifest import Tensor
+
+VARIANT_NAMES = ("sse2", "avx2", "avx512", "vbmi")
+"""Of Target.variants, in order: the values of `enum ts_isa`."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -31,3 +36,5 @@ class Program:
     """The symbols that the library shows, and no others."""
     facts: dict[str, Any]
     """For the report: kernels chosen per variant, table bytes, trees, nodes, conditions ..."""
+    outputs: tuple[Tensor, ...] = ()
+    """Of a network: what tinsmith_describe() tells of its outputs, in its order. Trees leave it empty."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.backends.native.program import Program, Unit
+from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.backends.native.trees.kernels import add_forest
 from tinsmith.compiler.ir.model import Forest, Linear, Model, Transform
@@ -59,9 +59,6 @@ EXPORTS = (
     "predict",
     "predict_multiclass",
 )
-
-VARIANT_NAMES = ("sse2", "avx2", "avx512", "vbmi")
-"""Of Target.variants, in order: the values of `enum ts_isa`."""
 
 
 def emit(model: Model, target: Target, directory: Path) -> Program:

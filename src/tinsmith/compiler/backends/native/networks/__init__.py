@@ -1,0 +1,1 @@
+"""Networks: loop nests and contraction kernels as C."""

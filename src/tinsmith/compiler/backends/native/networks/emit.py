@@ -1,0 +1,320 @@
+"""A network becomes a C program: its constants in one binary file, one C function per stage, and our C files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinsmith.compiler.backends.native.networks import memory
+from tinsmith.compiler.backends.native.networks.expression import STORAGE
+from tinsmith.compiler.backends.native.networks.externs import call_extern, headers
+from tinsmith.compiler.backends.native.networks.fuse import fuse
+from tinsmith.compiler.backends.native.networks.nests import Names, body
+from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
+from tinsmith.compiler.backends.native.tables import Tables
+from tinsmith.compiler.ir import loops as ir
+from tinsmith.compiler.ir.loops import (
+    Copy,
+    Expr,
+    Extern,
+    Loops,
+    Map,
+    Put,
+    Repeat,
+    Size,
+    Stage,
+    Tensor,
+    Var,
+    View,
+    expressions,
+    reads,
+    walk,
+    writes,
+)
+from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.operators.lower import lower
+from tinsmith.spec.targets import Target
+
+EXPORTS = ("tinsmith_abi_version", "tinsmith_describe", "tinsmith_run")
+HEADERS = ("network.h", "math_basic.h", "math_float.h", "math_double.h", "numbers.h")
+
+
+def emit(network: Network, target: Target, directory: Path) -> Program:
+    """Writes the C program of `network` for `target` into `directory`, which must exist.
+
+    Raises ClientError that names every node that is not compiled.
+    """
+    loops = fuse(_with_outputs(lower(network)))
+    elsewhere = {*loops.inputs, *loops.outputs}
+    plan = memory.plan(loops, elsewhere)
+    tables = Tables()
+    writer = StageWriter(loops, plan, tables)
+    functions = writer.functions()
+    sizes = writer.sizes
+    facts = {
+        "body": "network",
+        "stages": len(loops.stages),
+        "arena_bytes": plan.size,
+        "tensor_bytes": plan.unshared,
+    }
+    _define(loops, target, plan, sizes, tables)
+    description = json.dumps(_description(network, loops, facts), sort_keys=True)
+    tables.add("DESCRIPTION", np.frombuffer(description.encode() + b"\0", np.uint8), "JSON text")
+    (directory / "model.bin").write_bytes(tables.data())
+    (directory / "model.h").write_text(_header(network, tables))
+    (directory / "network_shapes.h").write_text(_shapes(loops, sizes))
+    (directory / "network.c").write_text(_source(functions, writer.calls))
+    for name in (*HEADERS, *headers(), "network_entry.c", "network_model.c"):
+        if not files(__package__).joinpath("c", name).is_file(): continue
+        (directory / name).write_bytes(files(__package__).joinpath("c", name).read_bytes())
+    return Program(directory, _units(target), EXPORTS, facts)
+
+
+def _with_outputs(loops: Loops) -> Loops:
+    """Every output has a tensor of its own, which a stage fills."""
+    made = {tensor for stage in loops.stages if not isinstance(stage, View) for tensor in writes(stage)}
+    shown = set(memory.roots(loops.stages).values())
+    seen: set[Tensor] = set()
+    stages, outputs = list(loops.stages), []
+    for tensor in loops.outputs:
+        if tensor not in made or tensor in seen or tensor in shown or not tensor.is_static:
+            copy = Tensor(f"{tensor.name}#out", tensor.dtype, tensor.shape)
+            vars = ir.variables(tensor.shape)
+            stages.append(Map(copy, vars, tensor[vars], origin="output"))
+            tensor = copy
+        seen.add(tensor)
+        outputs.append(tensor)
+    return Loops(loops.inputs, tuple(outputs), tuple(stages))
+
+
+@dataclass
+class StageWriter:
+    """Writes the functions of the stages, and the constants they read."""
+
+    loops: Loops
+    plan: memory.MemoryPlan
+    tables: Tables
+    calls: list[str] = field(default_factory=list)
+    """Statements of the function that runs everything."""
+    sizes: dict[Size, int] = field(default_factory=dict)
+    """Number of each run-time size."""
+    _constants: dict[Tensor, str] = field(default_factory=dict)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self._shown = memory.roots(self.loops.stages)
+        for stage in memory.flattened(self.loops.stages):
+            tensors = [*writes(stage), *reads(stage)]
+            for size in (dim for tensor in tensors for dim in tensor.shape if isinstance(dim, Size)):
+                self.sizes.setdefault(size, len(self.sizes))
+
+    def functions(self) -> list[str]:
+        """The definitions, and `calls` filled."""
+        found: list[str] = []
+        self.calls += self._block(self.loops.stages, {}, found)
+        return found
+
+    def _block(self, stages: Sequence[Stage], outer: dict[Expr, str], found: list[str]) -> list[str]:
+        lines: list[str] = []
+        for stage in stages:
+            if isinstance(stage, View):
+                continue
+            if isinstance(stage, Repeat):
+                lines += self._repeat(stage, outer, found)
+                continue
+            name = f"stage_{self._count}"
+            self._count += 1
+            used = self._outer_of(stage, outer)
+            found.append(self._function(name, stage, used))
+            lines.append(f"{name}({', '.join(['run', *used.values()])});")
+        return lines
+
+    def _outer_of(self, stage: Stage, outer: dict[Expr, str]) -> dict[Expr, str]:
+        parts = set(walk(expressions(stage)))
+        return {var: name for var, name in outer.items() if var in parts}
+
+    def _repeat(self, stage: Repeat, outer: dict[Expr, str], found: list[str]) -> list[str]:
+        name = f"round_{len(outer)}_{self._count}"
+        inner = self._block(stage.body, {**outer, stage.var: name}, found)
+        extent = stage.var.extent
+        most = str(extent) if isinstance(extent, int) else f"run->sizes[{self.sizes[extent]}]"
+        test = f"{name} < {most}"
+        if stage.unless is not None:
+            test += f" && *({self._pointer(stage.unless, const=True)})"
+        after = []
+        if stage.rounds is not None:
+            number = self.sizes.setdefault(stage.rounds, len(self.sizes))
+            after = [f"run->sizes[{number}] = {name};"]
+        return [
+            f"ts_index {name} = 0;",
+            f"for (; {test}; {name}++) {{",
+            *("\t" + line for line in inner),
+            "}",
+            *after,
+        ]
+
+    def _function(self, name: str, stage: Stage, outer: dict[Expr, str]) -> str:
+        parameters = ", ".join(["const struct ts_run *run", *(f"ts_index {var}" for var in outer.values())])
+        lines: list[str] = []
+        names: dict[Tensor, str] = {}
+        for tensor in dict.fromkeys([*writes(stage), *reads(stage)]):
+            names[tensor] = f"p{len(names)}"
+            const = tensor not in writes(stage)
+            qualifier = "const " if const else ""
+            storage = STORAGE[tensor.dtype]
+            lines.append(f"{qualifier}{storage} *restrict {names[tensor]} = {self._pointer(tensor, const)};")
+        known: dict[Expr, str] = dict(outer)
+        for size, number in self.sizes.items():
+            known[size] = f"run->sizes[{number}]"
+        lines += self._body(stage, Names(names, known))
+        text = "\n".join("\t" + line if not line.startswith("#") else line for line in _pragmas_first(lines))
+        origin = stage.origin.replace("*/", "* /").replace("/*", "/ *").replace("\n", " ")
+        return f"/* {origin} */\nstatic void {name}({parameters})\n{{\n{text}\n}}\n"
+
+    def _body(self, stage: Stage, names: Names) -> list[str]:
+        match stage:
+            case Copy():
+                return [f"{_copy(stage.out, names, stage.source)}"]
+            case Put():
+                vars = ir.variables(stage.source.shape)
+                place = Map(stage.out, vars, stage.source[vars])
+                return _put(stage, place, names)
+            case Extern():
+                return call_extern(stage, names)
+            case _:
+                return body(stage, names)
+
+    def _pointer(self, tensor: Tensor, const: bool) -> str:
+        owner = self._shown.get(tensor, tensor)
+        storage = STORAGE[tensor.dtype]
+        if owner.value is not None:
+            return f"TS_CONSTANT({storage}, {self._constant(owner)})"
+        if owner in self.loops.inputs:
+            return f"run->inputs[{self.loops.inputs.index(owner)}]"
+        if owner in self.loops.outputs:
+            return f"run->outputs[{self.loops.outputs.index(owner)}]"
+        return f"TS_ARENA({storage}, {self.plan.offsets[owner]})"
+
+    def _constant(self, tensor: Tensor) -> str:
+        if tensor not in self._constants:
+            name = f"CONSTANT_{len(self._constants)}"
+            value = np.asarray(tensor.value)
+            note = f"{tensor.dtype}, {tensor.name}".replace("*/", "* /").replace("/*", "/ *")
+            self.tables.add(name, value, note)
+            self._constants[tensor] = f"TS_AT_{name}"
+        return self._constants[tensor]
+
+
+def _pragmas_first(lines: list[str]) -> list[str]:
+    """A pragma about floating point must open its block."""
+    pragmas = [line for line in lines if line.startswith("#")]
+    return [*pragmas, *(line for line in lines if not line.startswith("#"))]
+
+
+def _copy(out: Tensor, names: Names, source: Tensor) -> str:
+    count = memory.tensor_bytes(out)
+    return f"__builtin_memmove({names.tensors[out]}, {names.tensors[source]}, {count});"
+
+
+def _put(stage: Put, place: Map, names: Names) -> list[str]:
+    at = ir.expressions(stage)[0]
+    vars = ir.variables(stage.source.shape)
+    shifted = Tensor(stage.out.name, stage.out.dtype, stage.out.shape)
+    tensors = {**names.tensors, shifted: names.tensors[stage.out]}
+    from tinsmith.compiler.backends.native.networks.nests import assign
+
+    return assign(shifted[(at, *vars)], vars, stage.source[vars], Names(tensors, names.outer))
+
+
+def _define(
+    loops: Loops, target: Target, plan: memory.MemoryPlan, sizes: dict[Size, int], tables: Tables
+) -> None:
+    tables.define("ARENA_BYTES", plan.size, "Memory of a run.")
+    tables.define("INPUTS", len(loops.inputs), "Tensors in.")
+    tables.define("OUTPUTS", len(loops.outputs), "Tensors out.")
+    tables.define("SIZES", len(sizes), "Dimensions that a run finds out.")
+    if target.variants:
+        names = " ".join(f"X({name})" for name in VARIANT_NAMES[: len(target.variants)])
+        tables.define("VARIANTS(X)", names, "Variants, weakest first; network_entry.c chooses by cpuid.")
+
+
+def _description(network: Network, loops: Loops, facts: dict[str, Any]) -> dict[str, Any]:
+    def shape(tensor: Tensor) -> list[int]:
+        return [dim if isinstance(dim, int) else -1 for dim in tensor.shape]
+
+    inputs = [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in network.inputs]
+    outputs = [
+        {
+            "name": spec.name,
+            "dtype": tensor.dtype,
+            "shape": shape(tensor),
+            "largest": list(tensor.static_shape),
+        }
+        for spec, tensor in zip(network.outputs, loops.outputs, strict=True)
+    ]
+    return {
+        "framework": network.framework,
+        "producer": network.producer,
+        "kind": network.kind,
+        "inputs": inputs,
+        "outputs": outputs,
+        "body": facts,
+    }
+
+
+def _header(network: Network, tables: Tables) -> str:
+    origin = " ".join(
+        f"{network.framework}, {network.kind}, {network.producer}".replace("*/", "* /")
+        .replace("/*", "/ *")
+        .split()
+    )
+    return (
+        f"/* model.h: constants of one network: {origin}.\n"
+        " * TS_AT_... are offsets into model.bin, in bytes. */\n"
+        "#ifndef TS_MODEL_H\n#define TS_MODEL_H\n\n"
+        f"{tables.definitions()}\n#endif\n"
+    )
+
+
+def _shapes(loops: Loops, sizes: dict[Size, int]) -> str:
+    dimensions = [
+        str(dim) if isinstance(dim, int) else str(-1 - sizes[dim])
+        for tensor in loops.outputs
+        for dim in tensor.shape
+    ]
+    ranks = [str(tensor.rank) for tensor in loops.outputs]
+    return (
+        "/* network_shapes.h: dimensions and ranks of the outputs. */\n"
+        f"#define TS_OUTPUT_DIMENSIONS {''.join(f'{dim}, ' for dim in dimensions)}\n"
+        f"#define TS_OUTPUT_RANKS {''.join(f'{rank}, ' for rank in ranks)}\n"
+    )
+
+
+def _source(functions: Sequence[str], calls: Sequence[str]) -> str:
+    lines = "\n".join(f"\t{line}" for line in calls)
+    includes = "".join(f'#include "{name}"\n' for name in ("network.h", *headers()))
+    return (
+        "/* network.c: one function per stage, and the order in which they run. */\n"
+        f"{includes}\n#ifdef TS_VARIANT\n#define TS_RUN TS_NAME(ts_network)\n#else\n"
+        "#define TS_RUN ts_network_only\n#endif\n\n"
+        f"{chr(10).join(functions)}\n"
+        f"void TS_RUN(const struct ts_run *run)\n{{\n\t(void)run;\n{lines}\n}}\n"
+    )
+
+
+def _units(target: Target) -> tuple[Unit, ...]:
+    units = [Unit("network_entry.c", "network_entry.o"), Unit("network_model.c", "network_model.o")]
+    if not target.variants:
+        return (*units, Unit("network.c", "network.o"))
+    for name, cpu in zip(VARIANT_NAMES, target.variants, strict=False):
+        units.append(Unit("network.c", f"network_{name}.o", (f"TS_VARIANT={name}",), cpu))
+    return tuple(units)
+
+
+__all__ = ["Var", "emit"]

@@ -1,0 +1,298 @@
+"""Scalar expressions as C text.
+
+What is used more than once becomes a `const` in the innermost block that holds all its uses: a side of `select` is
+a block of its own, because it may read out of range when it is not taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinsmith.compiler.ir import dtypes
+from tinsmith.compiler.ir.loops import (
+    BOOL,
+    INDEX,
+    Apply,
+    Expr,
+    Literal,
+    Load,
+    Size,
+    Tensor,
+    Var,
+    children,
+    walk,
+)
+
+STORAGE = {
+    "float32": "float", "float64": "double", "float16": "uint16_t", "bfloat16": "uint16_t", "bool": "uint8_t",
+    "int4": "int8_t", "uint4": "uint8_t", "int2": "int8_t", "uint2": "uint8_t", INDEX: "ts_index",
+    **{f"{kind}{bits}": f"{kind}{bits}_t" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
+    **dict.fromkeys(dtypes.SMALL_FLOATS, "uint8_t"),
+}  # fmt: skip
+"""C type of an element in memory, by type name."""
+
+NARROW_FLOATS = {"float16": "half", "bfloat16": "bfloat16", **{name: name for name in dtypes.SMALL_FLOATS}}
+"""Floats that are computed with as `float`: the word in the names of their conversions."""
+
+Address = Callable[[Tensor, tuple[str, ...]], str]
+"""C text of the element of a tensor at indices given as C text."""
+
+
+def value_type(dtype: str) -> str:
+    """C type of a value in a register."""
+    return "float" if dtype in NARROW_FLOATS else "bool" if dtype == BOOL else STORAGE[dtype]
+
+
+@dataclass
+class Block:
+    """Statements before an expression, and what they have named so far."""
+
+    parent: Block | None
+    lines: list[str] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+
+    def name(self, expr: Expr) -> str | None:
+        """The constant that holds `expr`, here or around here."""
+        block: Block | None = self
+        while block is not None:
+            if id(expr) in block.names:
+                return block.names[id(expr)]
+            block = block.parent
+        return None
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.parent is None else self.parent.depth + 1
+
+
+class Writer:
+    """Turns expressions into text. `address` says how an element is written in C."""
+
+    def __init__(
+        self, address: Callable[[Load, Callable[[Expr], str]], str], names: Mapping[Expr, str]
+    ) -> None:
+        self._address = address
+        self._names = names
+        self._count = 0
+
+    def write(self, exprs: Sequence[Expr]) -> tuple[list[str], list[str]]:
+        """Statements to stand first, and the text of each expression."""
+        root = Block(None)
+        homes = self._homes(exprs, root)
+        for part in walk(exprs):
+            if id(part) in homes:
+                self._define(part, homes[id(part)])
+        return root.lines, [self._text(expr, root) for expr in exprs]
+
+    def _homes(self, exprs: Sequence[Expr], root: Block) -> dict[int, Block]:
+        """The block of every part that is worth a name."""
+        order = walk(exprs)
+        home: dict[int, Block] = {id(expr): root for expr in exprs}
+        uses: dict[int, int] = dict.fromkeys(map(id, exprs), 1)
+        sides: dict[tuple[int, int], Block] = {}
+        for part in reversed(order):
+            here = home[id(part)]
+            for number, child in enumerate(children(part)):
+                block = here
+                if isinstance(part, Apply) and part.op == "select" and number:
+                    block = sides.setdefault((id(part), number), Block(here))
+                uses[id(child)] = uses.get(id(child), 0) + 1
+                known = home.get(id(child))
+                home[id(child)] = block if known is None else _common(known, block)
+        self._sides = sides
+        return {
+            id(part): home[id(part)]
+            for part in order
+            if uses[id(part)] > 1 and not isinstance(part, Literal | Var | Size)
+        }
+
+    def _define(self, expr: Expr, block: Block) -> None:
+        self._count += 1
+        name = f"t{self._count}"
+        text = self._text(expr, block)
+        block.lines.append(f"const {value_type(expr.dtype)} {name} = {text};")
+        block.names[id(expr)] = name
+
+    def _text(self, expr: Expr, block: Block) -> str:
+        if (known := block.name(expr)) is not None:
+            return known
+        match expr:
+            case Literal():
+                return literal_text(expr)
+            case Var() | Size():
+                return self._names[expr]
+            case Load():
+                return loaded(expr.dtype, self._address(expr, lambda part: self._text(part, block)))
+            case Apply() if expr.op == "select":
+                condition = self._text(expr.args[0], block)
+                yes, no = (self._side(expr, number, block) for number in (1, 2))
+                return f"({condition} ? {yes} : {no})"
+            case Apply():
+                return applied(expr, [self._text(part, block) for part in expr.args])
+        raise AssertionError(expr)
+
+    def _side(self, expr: Apply, number: int, around: Block) -> str:
+        block = self._sides.get((id(expr), number)) or Block(around)
+        text = self._text(expr.args[number], block)
+        return f"({{ {' '.join(block.lines)} {text}; }})" if block.lines else text
+
+
+def _common(a: Block, b: Block) -> Block:
+    """The innermost block around both."""
+    while a is not b:
+        if a.depth >= b.depth:
+            assert a.parent is not None
+            a = a.parent
+        else:
+            assert b.parent is not None
+            b = b.parent
+    return a
+
+
+def literal_text(expr: Literal) -> str:
+    """A C constant of the literal's value type."""
+    value, dtype = expr.value, expr.dtype
+    if dtype == BOOL:
+        return "true" if value else "false"
+    if dtype == INDEX:
+        return str(int(value))
+    if dtypes.is_integer(dtype):
+        return _integer_text(int(value), dtype)
+    number = float(value) if dtype == "float64" else _as_float32(float(value))
+    suffix = "" if dtype == "float64" else "f"
+    if math.isnan(number):
+        return f'__builtin_nan{suffix}("")'
+    if math.isinf(number):
+        return f"(-__builtin_inf{suffix}())" if number < 0 else f"__builtin_inf{suffix}()"
+    return f"({number.hex()}{suffix})" if number < 0 else f"{number.hex()}{suffix}"
+
+
+def _integer_text(value: int, dtype: str) -> str:
+    if dtype in ("int64", "uint64"):
+        if value == -(2**63):
+            return "INT64_MIN"
+        return f"((int64_t){value}LL)" if dtype == "int64" else f"((uint64_t){value}ULL)"
+    if value == -(2**31):
+        return "INT32_MIN"
+    return f"(({STORAGE[dtype]}){value})" if value < 0 else str(value) + ("u" if dtype == "uint32" else "")
+
+
+def _as_float32(number: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.float32(number))
+
+
+def loaded(dtype: str, text: str) -> str:
+    """A stored element as a value."""
+    if dtype in NARROW_FLOATS:
+        return f"ts_{NARROW_FLOATS[dtype]}_to_float({text})"
+    return f"({text} != 0)" if dtype == BOOL else text
+
+
+def stored(dtype: str, text: str) -> str:
+    """A value as an element to store."""
+    if dtype in dtypes.SMALL_FLOATS:
+        return f"ts_float_to_{dtype}({text}, true)"
+    return f"ts_float_to_{NARROW_FLOATS[dtype]}({text})" if dtype in NARROW_FLOATS else text
+
+
+ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}
+COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+BITS = {"and": "&", "or": "|", "xor": "^"}
+
+
+def applied(expr: Apply, args: Sequence[str]) -> str:
+    """A function of C texts."""
+    op, dtype = expr.op, expr.dtype
+    source = expr.args[0].dtype
+    if op in ("cast", "cast_wrap"):
+        return cast_text(source, dtype, args[0], op == "cast")
+    if op in COMPARISONS:
+        return f"({args[0]} {COMPARISONS[op]} {args[1]})"
+    if op in ("isnan", "isinf"):
+        return f"ts_{op}{'' if source == 'float64' else 'f'}({args[0]})"
+    if dtype == BOOL:
+        return f"(!{args[0]})" if op == "not" else f"({args[0]} {BITS[op]} {args[1]})"
+    if dtype == INDEX:
+        return _index_text(op, args)
+    if dtypes.is_integer(dtype):
+        return _integer_operation(op, dtype, args)
+    return _float_operation(op, dtype, args)
+
+
+def _index_text(op: str, args: Sequence[str]) -> str:
+    if op in ARITHMETIC:
+        return f"({args[0]} {ARITHMETIC[op]} {args[1]})"
+    if op == "neg":
+        return f"(-{args[0]})"
+    return {
+        "div": "({0} / {1})",
+        "floordiv": "ts_index_floordiv({0}, {1})",
+        "mod": "ts_index_mod({0}, {1})",
+        "min": "ts_index_min({0}, {1})",
+        "max": "ts_index_max({0}, {1})",
+    }[op].format(*args)
+
+
+def _float_operation(op: str, dtype: str, args: Sequence[str]) -> str:
+    suffix = "" if dtype == "float64" else "f"
+    if op in ARITHMETIC:
+        text = f"({args[0]} {ARITHMETIC[op]} {args[1]})"
+    elif op == "div":
+        text = f"({args[0]} / {args[1]})"
+    elif op == "neg":
+        text = f"(-{args[0]})"
+    else:
+        text = f"ts_{'rint' if op == 'round' else op}{suffix}({', '.join(args)})"
+    return f"ts_round_{NARROW_FLOATS[dtype]}({text})" if dtype in NARROW_FLOATS else text
+
+
+def _integer_operation(op: str, dtype: str, args: Sequence[str]) -> str:
+    """Two's complement of the type's own width."""
+    wide = "uint64_t" if dtype in ("int64", "uint64") else "uint32_t"
+    name = STORAGE[dtype]
+    if op in ARITHMETIC:
+        text = f"(({name})(({wide}){args[0]} {ARITHMETIC[op]} ({wide}){args[1]}))"
+    elif op == "neg":
+        text = f"(({name})(0 - ({wide}){args[0]}))"
+    elif op == "not":
+        text = f"(({name})~{args[0]})"
+    elif op in BITS:
+        text = f"(({name})({args[0]} {BITS[op]} {args[1]}))"
+    elif op in ("floor", "ceil", "round", "trunc"):
+        text = args[0]
+    else:
+        kind = "uint64" if dtype in dtypes.UNSIGNED else "int64"
+        text = f"(({name})ts_{kind}_{op}({', '.join(args)}))"
+        if op in ("shl", "shr"):
+            text = f"(({name})ts_{op}({args[0]}, {args[1]}, {dtypes.itemsize(dtype) * 8}))"
+    return _narrowed(dtype, text)
+
+
+def _narrowed(dtype: str, text: str) -> str:
+    bits = dtypes.BITS.get(dtype)
+    return f"ts_wrap_{dtype}({text})" if bits is not None and bits < 8 else text
+
+
+def cast_text(source: str, target: str, text: str, saturate: bool) -> str:
+    """A conversion of values (not of stored elements)."""
+    if target == BOOL:
+        return f"({text} != 0)"
+    if target in dtypes.SMALL_FLOATS:
+        wide = text if value_type(source) == "float" else f"((float){text})"
+        return f"ts_{target}_to_float(ts_float_to_{target}({wide}, {'true' if saturate else 'false'}))"
+    if target in ("float16", "bfloat16"):
+        wide = text if value_type(source) == "float" else f"((float){text})"
+        if source == "float64":
+            return f"ts_round_{NARROW_FLOATS[target]}_double({text})"
+        return f"ts_round_{NARROW_FLOATS[target]}({wide})"
+    from_float = value_type(source) in ("float", "double")
+    if dtypes.is_integer(target) and from_float:
+        suffix = "" if source == "float64" else "f"
+        kind = target if dtypes.BITS.get(target, 8) >= 8 else ("int8" if target in dtypes.SIGNED else "uint8")
+        return _narrowed(target, f"ts_{kind}_from{suffix}({text})")
+    return _narrowed(target, f"(({value_type(target)}){text})")

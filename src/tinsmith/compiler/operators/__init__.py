@@ -1,0 +1,1 @@
+"""ONNX operators as loop nests: one function per operator, with its shape rule."""

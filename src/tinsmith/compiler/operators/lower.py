@@ -1,0 +1,164 @@
+"""A network becomes loop nests; what is constant is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx_ir
+
+from tinsmith.compiler.ir.evaluate import CannotEvaluate, evaluate
+from tinsmith.compiler.ir.loops import Extern, Loops, Repeat, Stage, Tensor
+from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.operators.node import Node, Unsupported
+from tinsmith.compiler.operators.registry import find
+from tinsmith.errors import ClientError
+
+AREA = "InputConfiguration"
+
+
+def lower(network: Network) -> Loops:
+    """Raises ClientError that names every node whose operator, attribute or type is not compiled."""
+    check_support(network)
+    scope = _Scope(network.graph.opset_imports)
+    inputs = []
+    for value, spec in zip(network.graph.graph.inputs, network.inputs, strict=True):
+        tensor = Tensor(spec.name, spec.dtype, spec.shape)
+        scope.tensors[value] = tensor
+        inputs.append(tensor)
+    scope.constants(network.graph.graph)
+    scope.lower(network.graph.graph)
+    if scope.problems:
+        raise ClientError(AREA, scope.problems)
+    outputs = [scope.tensors[value] for value in network.graph.graph.outputs]
+    return Loops(tuple(inputs), tuple(outputs), tuple(scope.stages))
+
+
+def check_support(network: Network) -> None:
+    """Raises ClientError that names every node whose operator is not compiled; takes no time."""
+    missing: dict[str, list[str]] = {}
+    for node in nodes_of(network.graph.graph):
+        if find(node.domain, node.op_type) is None:
+            operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+            missing.setdefault(operator, []).append(node.name or "unnamed")
+    if missing:
+        raise ClientError(
+            AREA,
+            [
+                f"operator {operator} is not compiled; nodes: {', '.join(names[:20])}"
+                + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+                for operator, names in sorted(missing.items())
+            ],
+        )
+
+
+def nodes_of(graph: onnx_ir.Graph) -> Iterable[onnx_ir.Node]:
+    """All nodes, those of subgraphs too."""
+    return onnx_ir.traversal.RecursiveGraphIterator(graph)
+
+
+@dataclass
+class _Scope:
+    """A graph while it is lowered."""
+
+    opsets: dict[str, int]
+    tensors: dict[onnx_ir.Value, Tensor] = field(default_factory=dict)
+    stages: list[Stage] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def constants(self, graph: onnx_ir.Graph) -> None:
+        for value in graph.initializers.values():
+            if value not in self.tensors and value.const_value is not None:
+                self.tensors[value] = _constant(value.name or "", value.const_value)
+
+    def lower(self, graph: onnx_ir.Graph) -> None:
+        for node in graph:
+            if any(value is not None and value not in self.tensors for value in node.inputs):
+                continue  # a node before this one was refused
+            try:
+                self._lower_node(node)
+            except Unsupported as problem:
+                self.problems.append(f"node {node.name or node.outputs[0].name} ({node.op_type}): {problem}")
+
+    def _lower_node(self, node: onnx_ir.Node) -> None:
+        rule = find(node.domain, node.op_type)
+        if rule is None:
+            raise Unsupported("operator is not compiled")
+        context = self._context(node)
+        result = rule(context, *context.inputs)
+        outputs = list(result) if isinstance(result, tuple) else [result]
+        outputs = self._folded(context, outputs)
+        for value, tensor in zip(node.outputs, outputs, strict=False):
+            if tensor is not None:
+                self.tensors[value] = tensor
+
+    def _context(self, node: onnx_ir.Node) -> Node:
+        version = node.version if node.version is not None else self.opsets.get(node.domain, 1)
+        return Node(
+            name=node.name or (node.outputs[0].name or ""),
+            op_type=node.op_type,
+            version=version,
+            attributes={name: _attribute(attribute) for name, attribute in node.attributes.items()},
+            inputs=tuple(None if value is None else self.tensors[value] for value in node.inputs),
+            outputs=tuple(
+                (value.name or "") if value.uses() or value.is_graph_output() else ""
+                for value in node.outputs
+            ),
+            declared=tuple(_shape(value) for value in node.outputs),
+            declared_types=tuple(_type(value) for value in node.outputs),
+            lower_graph=self._lower_graph,
+        )
+
+    def _folded(self, context: Node, outputs: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """The outputs as constants, where all that the stages read is constant."""
+        constant = all(tensor is None or tensor.value is not None for tensor in context.inputs)
+        if constant and not any(isinstance(stage, Extern | Repeat) for stage in context.stages):
+            known: dict[Tensor, np.ndarray[Any, Any]] = {}
+            try:
+                evaluate(context.stages, known)
+                return [
+                    tensor if tensor is None or tensor.value is not None
+                    else Tensor(tensor.name, tensor.dtype, tensor.shape, known[tensor])
+                    for tensor in outputs
+                ]  # fmt: skip
+            except CannotEvaluate:
+                pass
+        self.stages += context.stages
+        return list(outputs)
+
+    def _lower_graph(
+        self, graph: onnx_ir.Graph, inputs: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Stage]]:
+        inner = _Scope(self.opsets, dict(self.tensors), [], self.problems)
+        inner.tensors.update(zip(graph.inputs, inputs, strict=True))
+        inner.constants(graph)
+        inner.lower(graph)
+        if any(value not in inner.tensors for value in graph.outputs):
+            raise Unsupported("a node of its body is not compiled")
+        return [inner.tensors[value] for value in graph.outputs], inner.stages
+
+
+def _constant(name: str, value: onnx_ir.TensorProtocol) -> Tensor:
+    array = value.numpy()
+    return Tensor(name, array.dtype.name, array.shape, array)
+
+
+def _attribute(attribute: onnx_ir.Attr) -> Any:
+    value = attribute.value
+    if attribute.type == onnx_ir.AttributeType.TENSOR:
+        return value.numpy()
+    return value
+
+
+def _shape(value: onnx_ir.Value) -> tuple[int, ...] | None:
+    if value.shape is None or any(not isinstance(dim, int) for dim in value.shape):
+        return None
+    return tuple(int(dim) for dim in value.shape)  # type: ignore[arg-type]
+
+
+def _type(value: onnx_ir.Value) -> str | None:
+    if value.dtype is None or value.dtype in (onnx_ir.DataType.UNDEFINED, onnx_ir.DataType.STRING):
+        return None
+    return str(value.dtype.numpy().name)

@@ -1,0 +1,40 @@
+"""The operators there are, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+Rule = Callable[..., Any]
+"""rule(node, *inputs) -> Tensor or tuple of Tensors; an input that is left out is None."""
+
+MODULES = ("elementwise", "shapes", "movement", "reductions", "contractions", "control")
+
+_RULES: dict[tuple[str, str], Rule] = {}
+
+
+def operator(*names: str, domain: str = "") -> Callable[[Rule], Rule]:
+    """Registers a rule for the operators of these names, of every version."""
+
+    def register(rule: Rule) -> Rule:
+        for name in names:
+            assert (domain, name) not in _RULES, name
+            _RULES[domain, name] = rule
+        return rule
+
+    return register
+
+
+def find(domain: str, name: str) -> Rule | None:
+    """The rule of an operator."""
+    if not _RULES:
+        for module in MODULES:
+            import_module(f"{__package__}.{module}")
+    return _RULES.get(("" if domain == "ai.onnx" else domain, name))
+
+
+def known() -> list[tuple[str, str]]:
+    """All (domain, name)."""
+    find("", "")
+    return sorted(_RULES)
