@@ -70,3 +70,23 @@ def test_refuses_malformed_fields(manifest: Manifest, field: str, value: object)
     record = json.loads(manifest.to_json()) | {field: value}
     with pytest.raises(ArtifactError, match="malformed"):
         Manifest.from_json(json.dumps(record))
+
+
+def test_a_network_has_bounds_and_no_margin(manifest: Manifest) -> None:
+    network = replace(
+        manifest, outputs=(Tensor("boxes", "int64", (-1, 3), (100, 3)), Tensor("a", "bool", ())), margin=None
+    )
+    assert Manifest.from_json(network.to_json()) == network
+    record = json.loads(network.to_json())["outputs"]
+    assert record[0]["largest"] == [100, 3]
+    assert "largest" not in record[1]
+    assert network.outputs[0].bounds == (100, 3)
+    assert network.outputs[1].bounds == ()
+
+
+@pytest.mark.parametrize("largest", [[], [4], [5, 2], [-1, 3], "ab", [1.5, "x"]])
+def test_refuses_bounds_that_do_not_fit_the_shape(manifest: Manifest, largest: object) -> None:
+    record = json.loads(manifest.to_json())
+    record["outputs"] = [{"name": "y", "dtype": "int64", "shape": [-1, 3], "largest": largest}]
+    with pytest.raises(ArtifactError, match="malformed"):
+        Manifest.from_json(json.dumps(record))

@@ -129,7 +129,7 @@ def test_any_slice_of_any_array(shared: Model, data: st.DataObject) -> None:
         ({"data": np.float32(1)}, "float32"),
         ({"data": ROWS.tolist()}, "'data': list"),
         ({"data": None}, "'data': NoneType"),
-        (ROWS, "found ndarray"),
+        ([ROWS], "found list"),
         (None, "found NoneType"),
     ],
 )

@@ -5,8 +5,9 @@ model.run({"data": rows})
 """
 
 from .errors import ArtifactError, InputError, PredictionError, RuntimeFault
+from .loader import load
 from .manifest import Manifest, Target, Tensor
-from .model import Model, load
+from .model import Model
 
 __all__ = [
     "ArtifactError",

@@ -21,11 +21,25 @@ ABI = 1
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output: name, numpy dtype name, and shape, where -1 is any number of rows."""
+    """An input or output of a model."""
 
     name: str
     dtype: str
+    """numpy's name, or that of ml_dtypes: "bfloat16", "float8_e4m3fn", "int4" ..."""
     shape: tuple[int, ...]
+    """-1: any number of rows (tree models), or a size that only a run tells (outputs of networks)."""
+    largest: tuple[int, ...] | None = None
+    """Upper bounds of all dimensions, where `shape` of a network's output has a -1."""
+
+    def to_record(self) -> dict[str, Any]:
+        """As the manifest and the library's own description write it."""
+        record: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        return record if self.largest is None else {**record, "largest": list(self.largest)}
+
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """The largest shape of a network's tensor."""
+        return self.shape if self.largest is None else self.largest
 
 
 @dataclass(frozen=True)
@@ -53,8 +67,8 @@ class Manifest:
     """The user's word for the model: "gbtree multi:softprob"."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    margin: Tensor
-    """What `run(..., margin=True)` gives."""
+    margin: Tensor | None
+    """What `run(..., margin=True)` of a tree model gives; a network has none."""
     target: Target
     library: str
     """File name of the compiled library."""
@@ -76,7 +90,11 @@ class Manifest:
 
     def to_json(self) -> str:
         """Readable JSON, the same for equal manifests."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        record = asdict(self)
+        for side in ("inputs", "outputs"):
+            record[side] = [tensor.to_record() for tensor in getattr(self, side)]
+        record["margin"] = self.margin and self.margin.to_record()
+        return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     @staticmethod
     def from_json(text: str) -> Manifest:
@@ -113,7 +131,7 @@ def _manifest(record: dict[str, Any]) -> Manifest:
     known.update(
         inputs=tuple(_tensor(entry) for entry in record["inputs"]),
         outputs=tuple(_tensor(entry) for entry in record["outputs"]),
-        margin=_tensor(record["margin"]),
+        margin=None if record["margin"] is None else _tensor(record["margin"]),
         target=Target(str(target["name"]), str(target["triple"]), str(target["cpu"])),
         class_labels=tuple(record.get("class_labels", ())),
         feature_names=tuple(record.get("feature_names", ())),
@@ -122,4 +140,16 @@ def _manifest(record: dict[str, Any]) -> Manifest:
 
 
 def _tensor(entry: Mapping[str, Any]) -> Tensor:
-    return Tensor(str(entry["name"]), str(entry["dtype"]), tuple(int(size) for size in entry["shape"]))
+    shape = tuple(int(size) for size in entry["shape"])
+    largest = entry.get("largest")
+    bounds = None if largest is None else tuple(int(size) for size in largest)
+    if bounds is not None and not _within(shape, bounds):
+        raise ValueError(f"{entry['name']}: shape {shape} exceeds its upper bounds {bounds}")
+    return Tensor(str(entry["name"]), str(entry["dtype"]), shape, bounds)
+
+
+def _within(shape: tuple[int, ...], bounds: tuple[int, ...]) -> bool:
+    def fits(size: int, bound: int) -> bool:
+        return size in (-1, bound) and bound >= 0
+
+    return len(shape) == len(bounds) and all(map(fits, shape, bounds))

@@ -5,11 +5,9 @@
 
 #include "message.h"
 #include "model.h"
-#include "tinsmith.h"
 
 #define SUCCESS 0
 #define DEVICE_CPU 1 /* kDLCPU of dlpack.h */
-#define DIMENSIONS 2
 
 int CreateDLRModel(DLRModelHandle *handle, const char *model_path, int dev_type, int dev_id)
 {
@@ -27,13 +25,13 @@ int CreateDLRModelFromModelElem(DLRModelHandle *handle, const DLRModelElem *mode
                                 int dev_type, int dev_id)
 {
     (void)handle, (void)model_elements, (void)count, (void)dev_type, (void)dev_id;
-    return fail("CreateDLRModelFromModelElem is not supported by compiled tree models; use CreateDLRModel.");
+    return fail("CreateDLRModelFromModelElem is not supported by compiled models; use CreateDLRModel.");
 }
 
 int CreateDLRPipeline(DLRModelHandle *handle, int num_models, const char **model_paths, int dev_type, int dev_id)
 {
     if (num_models != 1 || !model_paths)
-        return fail_with_numbers("A pipeline of compiled tree models has one model.", num_models, 1, "");
+        return fail_with_numbers("A pipeline of compiled models has one model.", num_models, 1, "");
     return CreateDLRModel(handle, model_paths[0], dev_type, dev_id);
 }
 
@@ -55,140 +53,143 @@ int DeleteDLRModel(DLRModelHandle *handle)
     return SUCCESS;
 }
 
-/* The model, if `index` names its only input or output and `result` can be written. */
-static Model *only(DLRModelHandle *handle, int index, const void *result, const char *complaint)
+/* The model, if `result` can be written. */
+static Model *asked(DLRModelHandle *handle, const void *result)
 {
     Model *model = model_of(handle);
+    if (model && !result)
+        fail("The place for the result is null.");
+    return result ? model : NULL;
+}
+
+static Tensor *input_at(DLRModelHandle *handle, int index, const void *result)
+{
+    Model *model = asked(handle, result);
     if (!model)
         return NULL;
-    if (index == 0 && result)
-        return model;
-    fail(result ? complaint : "The place for the result is null.");
+    if (index >= 0 && index < model->num_inputs)
+        return &model->inputs[index];
+    fail("Input index is out of range.");
     return NULL;
 }
 
-static Model *only_input(DLRModelHandle *handle, int index, const void *result)
+static Tensor *output_at(DLRModelHandle *handle, int index, const void *result)
 {
-    return only(handle, index, result, "Input index is out of range.");
+    Model *model = asked(handle, result);
+    if (!model)
+        return NULL;
+    if (index >= 0 && index < model->num_outputs)
+        return &model->outputs[index];
+    fail("Output index is out of range.");
+    return NULL;
 }
 
-static Model *only_output(DLRModelHandle *handle, int index, const void *result)
+/* The input called `name`; NULL after fail(). */
+static Tensor *find_input(const Model *model, const char *name)
 {
-    return only(handle, index, result, "Output index is out of range.");
+    for (int i = 0; name && i < model->num_inputs; i++)
+        if (same_text(name, model->inputs[i].name))
+            return &model->inputs[i];
+    if (model->num_inputs == 1)
+        fail_with_names("Input '", name, "' is unknown; the only input is '", model->inputs[0].name, "'.");
+    else
+        fail_with_name("Input '", name, "' is unknown.");
+    return NULL;
 }
 
-static const char *const input_name = "data"; /* as DLR calls the input of every tree model */
+static int give_shape(const Tensor *tensor, int64_t *shape)
+{
+    if (!tensor)
+        return FAILURE;
+    for (int i = 0; i < tensor->dim; i++)
+        shape[i] = tensor->shape[i];
+    return SUCCESS;
+}
+
+static int give_size(const Tensor *tensor, int64_t *size, int *dim)
+{
+    if (!tensor)
+        return FAILURE;
+    *size = elements(tensor);
+    *dim = tensor->dim;
+    return SUCCESS;
+}
+
+static int give_text(const Tensor *tensor, const char *text, const char **result)
+{
+    if (!tensor)
+        return FAILURE;
+    *result = text;
+    return SUCCESS;
+}
 
 int GetDLRNumInputs(DLRModelHandle *handle, int *num_inputs)
 {
-    if (!only_input(handle, 0, num_inputs))
+    const Model *model = asked(handle, num_inputs);
+    if (!model)
         return FAILURE;
-    *num_inputs = 1;
+    *num_inputs = model->num_inputs;
     return SUCCESS;
 }
 
 int GetDLRInputName(DLRModelHandle *handle, int index, const char **name)
 {
-    if (!only_input(handle, index, name))
-        return FAILURE;
-    *name = input_name;
-    return SUCCESS;
+    const Tensor *input = input_at(handle, index, name);
+    return give_text(input, input ? input->name : NULL, name);
 }
 
 int GetDLRInputType(DLRModelHandle *handle, int index, const char **input_type)
 {
-    if (!only_input(handle, index, input_type))
-        return FAILURE;
-    *input_type = "float32";
-    return SUCCESS;
+    const Tensor *input = input_at(handle, index, input_type);
+    return give_text(input, input ? input->type : NULL, input_type);
 }
 
 int GetDLRInputShape(DLRModelHandle *handle, int index, int64_t *shape)
 {
-    Model *model = only_input(handle, index, shape);
-    if (!model)
-        return FAILURE;
-    shape[0] = model->count;
-    shape[1] = model->features;
-    return SUCCESS;
+    return give_shape(input_at(handle, index, shape), shape);
 }
 
 int GetDLRInputSizeDim(DLRModelHandle *handle, int index, int64_t *size, int *dim)
 {
-    Model *model = only_input(handle, index, size && dim ? size : NULL);
-    if (!model)
-        return FAILURE;
-    *size = model->count < 0 ? -1 : model->count * model->features;
-    *dim = DIMENSIONS;
-    return SUCCESS;
-}
-
-static void copy_rows(const Model *model, const float *input)
-{
-    float *cell = model->rows;
-    for (int64_t row = 0; row < model->count; row++) {
-        for (int64_t column = 0; column < model->width; column++)
-            *cell++ = *input++;
-        for (int64_t column = model->width; column < model->features; column++)
-            *cell++ = __builtin_nanf("");
-    }
+    return give_size(input_at(handle, index, size && dim ? size : NULL), size, dim);
 }
 
 int SetDLRInput(DLRModelHandle *handle, const char *name, const int64_t *shape, const void *input, int dim)
 {
     Model *model = model_of(handle);
-    if (!model)
+    Tensor *tensor = model ? find_input(model, name) : NULL;
+    if (!tensor || model->kind->set_input(model, tensor, shape, input, dim))
         return FAILURE;
-    if (!name || !same_text(name, input_name))
-        return fail_with_name("Input '", name, "' is unknown; the only input is 'data'.");
-    if (dim != DIMENSIONS || !shape)
-        return fail_with_numbers("Mismatch found in input dimension.", dim, DIMENSIONS, "");
-    if (shape[1] < 0 || shape[1] > model->features)
-        return fail_with_numbers("ClientError: Mismatch found in input shape at dimension 1.", shape[1],
-                                 model->features, " or less");
-    if (shape[0] < 0 || (!input && shape[0] > 0 && shape[1] > 0))
-        return fail("ClientError: the number of rows is negative or the data is null.");
-    forget_input(model);
-    model->rows = allocate_block(shape[0], model->features, sizeof *model->rows);
-    if (!model->rows)
-        return FAILURE;
-    model->count = shape[0];
-    model->width = shape[1];
-    copy_rows(model, input);
+    model->has_run = false;
     return SUCCESS;
 }
 
 int SetDLRInputTensor(DLRModelHandle *handle, const char *name, void *tensor)
 {
     (void)handle, (void)name, (void)tensor;
-    return fail("model is not a TVMModel or RelayVMModel. Found 'treelite' but expected 'tvm' or 'relayvm'");
+    return fail("SetDLRInputTensor is not supported by compiled models; use SetDLRInput.");
 }
 
 int SetDLRInputTensorZeroCopy(DLRModelHandle *handle, const char *name, void *tensor)
 {
     (void)handle, (void)name, (void)tensor;
-    return fail("model is not a TVMModel. Found 'treelite' but expected 'tvm'");
+    return fail("SetDLRInputTensorZeroCopy is not supported by compiled models; use SetDLRInput.");
 }
 
 int GetDLRInput(DLRModelHandle *handle, const char *name, void *input)
 {
-    Model *model = only_input(handle, 0, input);
-    if (!model)
+    const Model *model = asked(handle, input);
+    const Tensor *tensor = model ? find_input(model, name) : NULL;
+    if (!tensor)
         return FAILURE;
-    if (!name || !same_text(name, input_name))
-        return fail_with_name("Input '", name, "' is unknown; the only input is 'data'.");
-    if (model->count < 0)
-        return fail("The input has not been set.");
-    float *cell = input;
-    for (int64_t row = 0; row < model->count; row++)
-        for (int64_t column = 0; column < model->width; column++)
-            *cell++ = model->rows[row * model->features + column];
-    return SUCCESS;
+    if (!tensor->data)
+        return fail_with_name("The input has not been set: '", tensor->name, "'.");
+    return model->kind->get_input(model, tensor, input);
 }
 
 int GetDLRNumWeights(DLRModelHandle *handle, int *num_weights)
 {
-    if (!only_input(handle, 0, num_weights))
+    if (!asked(handle, num_weights))
         return FAILURE;
     *num_weights = 0;
     return SUCCESS;
@@ -197,20 +198,7 @@ int GetDLRNumWeights(DLRModelHandle *handle, int *num_weights)
 int GetDLRWeightName(DLRModelHandle *handle, int index, const char **weight_name)
 {
     (void)handle, (void)index, (void)weight_name;
-    return fail("GetWeightName is not supported by Treelite backend.");
-}
-
-/* Rounds each double to the float in its place's first half; the k-th float never overtakes the k-th double. */
-static void narrow(void *values, int64_t count)
-{
-    const char *source = values;
-    char *destination = values;
-    for (int64_t i = 0; i < count; i++) {
-        double wide;
-        __builtin_memcpy(&wide, source + i * (int64_t)sizeof wide, sizeof wide);
-        float rounded = (float)wide;
-        __builtin_memcpy(destination + i * (int64_t)sizeof rounded, &rounded, sizeof rounded);
-    }
+    return fail("GetDLRWeightName is not supported by compiled models: they have no weights to name.");
 }
 
 int RunDLRModel(DLRModelHandle *handle)
@@ -218,98 +206,75 @@ int RunDLRModel(DLRModelHandle *handle)
     Model *model = model_of(handle);
     if (!model)
         return FAILURE;
-    if (model->count < 0)
-        return fail("The input has not been set.");
-    forget_output(model);
-    size_t bytes = model->element_type == TINSMITH_FLOAT64 ? sizeof(double) : sizeof(float);
-    void *out = allocate_block(model->count, model->columns, bytes);
-    if (!out)
-        return FAILURE;
-    int32_t status = model->count ? model->predict(model->rows, model->count, model->features, out, 0) : TINSMITH_OK;
-    if (status != TINSMITH_OK) {
-        model->release(out);
-        return fail(status == TINSMITH_NO_MEMORY ? "Out of memory." : "The compiled model rejected its input.");
-    }
-    if (model->element_type == TINSMITH_FLOAT64)
-        narrow(out, model->count * model->columns);
-    model->out = out;
-    return SUCCESS;
+    for (int i = 0; i < model->num_inputs; i++)
+        if (!model->inputs[i].data)
+            return fail_with_name("The input has not been set: '", model->inputs[i].name, "'.");
+    model->has_run = model->kind->run(model) == SUCCESS;
+    return model->has_run ? SUCCESS : FAILURE;
 }
 
 int GetDLRNumOutputs(DLRModelHandle *handle, int *num_outputs)
 {
-    if (!only_output(handle, 0, num_outputs))
+    const Model *model = asked(handle, num_outputs);
+    if (!model)
         return FAILURE;
-    *num_outputs = 1;
+    *num_outputs = model->num_outputs;
     return SUCCESS;
 }
 
 int GetDLROutputName(DLRModelHandle *handle, const int index, const char **name)
 {
-    Model *model = only_output(handle, index, name);
-    if (!model)
-        return FAILURE;
-    *name = model->output_name;
-    return SUCCESS;
+    const Tensor *output = output_at(handle, index, name);
+    return give_text(output, output ? output->name : NULL, name);
 }
 
 int GetDLROutputIndex(DLRModelHandle *handle, const char *name, int *index)
 {
-    Model *model = only_output(handle, 0, index);
+    const Model *model = asked(handle, index);
     if (!model)
         return FAILURE;
-    if (!name || !same_text(name, model->output_name))
-        return fail_with_name("Couldn't find index for output node ", name, "!");
-    *index = 0;
-    return SUCCESS;
+    for (int i = 0; name && i < model->num_outputs; i++)
+        if (same_text(name, model->outputs[i].name)) {
+            *index = i;
+            return SUCCESS;
+        }
+    return fail_with_name("Couldn't find index for output node ", name, "!");
 }
 
 int GetDLROutputType(DLRModelHandle *handle, int index, const char **output_type)
 {
-    if (!only_output(handle, index, output_type))
-        return FAILURE;
-    *output_type = "float32";
-    return SUCCESS;
+    const Tensor *output = output_at(handle, index, output_type);
+    return give_text(output, output ? output->type : NULL, output_type);
 }
 
 int GetDLROutputShape(DLRModelHandle *handle, int index, int64_t *shape)
 {
-    Model *model = only_output(handle, index, shape);
-    if (!model)
-        return FAILURE;
-    shape[0] = model->count;
-    shape[1] = model->columns;
-    return SUCCESS;
+    return give_shape(output_at(handle, index, shape), shape);
 }
 
 int GetDLROutputSizeDim(DLRModelHandle *handle, int index, int64_t *size, int *dim)
 {
-    Model *model = only_output(handle, index, size && dim ? size : NULL);
-    if (!model)
-        return FAILURE;
-    *size = model->count < 0 ? -1 : model->count * model->columns;
-    *dim = DIMENSIONS;
-    return SUCCESS;
+    return give_size(output_at(handle, index, size && dim ? size : NULL), size, dim);
 }
 
 int GetDLROutputPtr(DLRModelHandle *handle, int index, const void **out)
 {
-    Model *model = only_output(handle, index, out);
-    if (!model)
+    const Tensor *output = output_at(handle, index, out);
+    if (!output)
         return FAILURE;
-    if (!model->out)
+    if (!model_of(handle)->has_run || !output->data)
         return fail("The model has not run on its input.");
-    *out = model->out;
+    *out = output->data;
     return SUCCESS;
 }
 
 int GetDLROutput(DLRModelHandle *handle, int index, void *out)
 {
     const void *source = NULL;
-    Model *model = only_output(handle, index, out);
-    if (!model || GetDLROutputPtr(handle, index, &source) != SUCCESS)
+    const Tensor *output = output_at(handle, index, out);
+    if (!output || GetDLROutputPtr(handle, index, &source) != SUCCESS)
         return FAILURE;
-    __builtin_memcpy(out, source, (size_t)(model->count * model->columns) * sizeof(float));
+    __builtin_memcpy(out, source, (size_t)elements(output) * output->element_bytes);
     return SUCCESS;
 }
 
@@ -322,13 +287,13 @@ int GetDLROutputByName(DLRModelHandle *handle, const char *name, void *out)
 int GetDLROutputTensor(DLRModelHandle *handle, int index, void *tensor)
 {
     (void)handle, (void)index, (void)tensor;
-    return fail("model is not a TVMModel or RelayVMModel. Found 'treelite' but expected 'tvm' or 'relayvm'");
+    return fail("GetDLROutputTensor is not supported by compiled models; use GetDLROutput.");
 }
 
 int GetDLROutputManagedTensorPtr(DLRModelHandle *handle, int index, const void **tensor)
 {
     (void)handle, (void)index, (void)tensor;
-    return fail("model is not a TVMModel or RelayVMModel. Found 'treelite' but expected 'tvm' or 'relayvm'");
+    return fail("GetDLROutputManagedTensorPtr is not supported by compiled models; use GetDLROutput.");
 }
 
 const char *DLRGetLastError(void)
@@ -338,7 +303,7 @@ const char *DLRGetLastError(void)
 
 int GetDLRHasMetadata(DLRModelHandle *handle, bool *has_metadata)
 {
-    if (!only_output(handle, 0, has_metadata))
+    if (!asked(handle, has_metadata))
         return FAILURE;
     *has_metadata = true;
     return SUCCESS;
@@ -346,9 +311,10 @@ int GetDLRHasMetadata(DLRModelHandle *handle, bool *has_metadata)
 
 int GetDLRBackend(DLRModelHandle *handle, const char **name)
 {
-    if (!only_output(handle, 0, name))
+    const Model *model = asked(handle, name);
+    if (!model)
         return FAILURE;
-    *name = "treelite";
+    *name = model->kind->backend;
     return SUCCESS;
 }
 
@@ -371,13 +337,13 @@ int GetDLRVersion(const char **version)
 int SetDLRNumThreads(DLRModelHandle *handle, int threads)
 {
     (void)handle, (void)threads;
-    return fail("SetNumThreads is not supported by Treelite backend; set TINSMITH_NUM_THREADS.");
+    return fail("SetDLRNumThreads is not supported by compiled models; set TINSMITH_NUM_THREADS.");
 }
 
 int UseDLRCPUAffinity(DLRModelHandle *handle, int use)
 {
     (void)handle, (void)use;
-    return fail("UseCPUAffinity is not supported by Treelite backend.");
+    return fail("UseDLRCPUAffinity is not supported by compiled models.");
 }
 
 int SetDLRCustomAllocatorMalloc(DLRMallocFunctionPtr function)

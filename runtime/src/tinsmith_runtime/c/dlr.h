@@ -44,12 +44,14 @@ int CreateDLRPipeline(DLRModelHandle *handle, int num_models, const char **model
                       int dev_id); /* one model only */
 int DeleteDLRModel(DLRModelHandle *handle);
 
-/* The model's input: one, float32, (rows, features), NaN is a missing value. Rows may be shorter than `features`:
- * the columns they lack count as missing. The values are copied. */
+/* The model's inputs. A tree model has one, "data": float32, (rows, features), NaN is a missing value; rows may be
+ * shorter than `features`: the columns they lack count as missing. A network has its own names, types and fixed
+ * shapes; a scalar may also be given as one element. Types are numpy's names; elements that numpy has no type for
+ * are given as their bits: bfloat16 as "uint16", floats of 8 bits as "uint8", int4 as "int8". Values are copied. */
 int GetDLRNumInputs(DLRModelHandle *handle, int *num_inputs);
 int GetDLRInputName(DLRModelHandle *handle, int index, const char **input_name);
 int GetDLRInputType(DLRModelHandle *handle, int index, const char **input_type);
-int GetDLRInputShape(DLRModelHandle *handle, int index, int64_t *shape); /* rows: -1 before the first SetDLRInput */
+int GetDLRInputShape(DLRModelHandle *handle, int index, int64_t *shape); /* rows: -1 before SetDLRInput */
 int GetDLRInputSizeDim(DLRModelHandle *handle, int index, int64_t *size, int *dim);
 int SetDLRInput(DLRModelHandle *handle, const char *name, const int64_t *shape, const void *input, int dim);
 int SetDLRInputTensor(DLRModelHandle *handle, const char *name, void *tensor);         /* not offered: -1 */
@@ -62,7 +64,8 @@ int GetDLRWeightName(DLRModelHandle *handle, int index, const char **weight_name
 
 int RunDLRModel(DLRModelHandle *handle);
 
-/* The model's output: one, float32, (rows, columns). */
+/* The model's outputs. A tree model has one: float32, (rows, columns). Of a network whose backend is "relayvm" some
+ * sizes depend on the inputs: they are -1 before the first RunDLRModel, afterwards those of the last one. */
 int GetDLRNumOutputs(DLRModelHandle *handle, int *num_outputs);
 int GetDLROutputName(DLRModelHandle *handle, const int index, const char **name);
 int GetDLROutputIndex(DLRModelHandle *handle, const char *name, int *index);
@@ -77,7 +80,7 @@ int GetDLROutputManagedTensorPtr(DLRModelHandle *handle, int index, const void *
 
 /* About the model and the runtime. */
 int GetDLRHasMetadata(DLRModelHandle *handle, bool *has_metadata);
-int GetDLRBackend(DLRModelHandle *handle, const char **name); /* "treelite": a tree model with any number of rows */
+int GetDLRBackend(DLRModelHandle *handle, const char **name); /* a tree model: "treelite"; a network: "tvm", "relayvm" */
 int GetDLRDeviceType(const char *model_path);                 /* 1: CPU */
 int GetDLRVersion(const char **version);
 const char *DLRGetLastError(void);

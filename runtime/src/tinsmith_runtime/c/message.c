@@ -57,13 +57,22 @@ int fail(const char *text)
     return FAILURE;
 }
 
+int fail_with_names(const char *before, const char *name, const char *between, const char *other, const char *after)
+{
+    const char *parts[] = {before, name ? name : "(null)", between, other, after};
+    char *text = own_message()->text;
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        length = append(text, MESSAGE_BYTES, length, parts[i]);
+    for (char *letter = text; *letter; letter++) /* DLR's Python package takes messages for ASCII */
+        if (*letter & 0x80)
+            *letter = '?';
+    return FAILURE;
+}
+
 int fail_with_name(const char *before, const char *name, const char *after)
 {
-    char *text = own_message()->text;
-    size_t length = append(text, MESSAGE_BYTES, 0, before);
-    length = append(text, MESSAGE_BYTES, length, name ? name : "(null)");
-    append(text, MESSAGE_BYTES, length, after);
-    return FAILURE;
+    return fail_with_names(before, name, after, "", "");
 }
 
 int fail_with_numbers(const char *what, int64_t found, int64_t expected, const char *after)
@@ -76,6 +85,15 @@ int fail_with_numbers(const char *what, int64_t found, int64_t expected, const c
     length = append_number(text, MESSAGE_BYTES, length, expected);
     append(text, MESSAGE_BYTES, length, after);
     return FAILURE;
+}
+
+int fail_at_dimension(int dimension, int64_t found, int64_t expected)
+{
+    char what[96];
+    size_t length = append(what, sizeof what, 0, "ClientError: Mismatch found in input shape at dimension ");
+    length = append_number(what, sizeof what, length, dimension);
+    append(what, sizeof what, length, ".");
+    return fail_with_numbers(what, found, expected, "");
 }
 
 const char *last_message(void)
@@ -103,19 +121,4 @@ bool ends_with(const char *text, size_t length, const char *ending)
         if (text[length - ending_length + i] != ending[i])
             return false;
     return true;
-}
-
-const char *after_word(const char *text, const char *word)
-{
-    for (; text && *text; text++) {
-        const char *a = text;
-        const char *b = word;
-        while (*b && *a == *b) {
-            a++;
-            b++;
-        }
-        if (!*b)
-            return a;
-    }
-    return NULL;
 }

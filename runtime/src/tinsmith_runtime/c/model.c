@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include "json.h"
 #include "message.h"
 #include "system.h"
 #include "tinsmith.h"
@@ -20,44 +21,14 @@ static bool library_path(const char *folder, char path[PATH_BYTES])
     return true;
 }
 
-/* Copies the value of "name" of the object "output" in the model's description. A name with escapes in its JSON
- * form, which is beyond this reader, becomes "output". */
-static void read_output_name(const char *description, char name[NAME_BYTES])
-{
-    const char *value = after_word(after_word(description, "\"output\": {"), "\"name\": \"");
-    size_t length = 0;
-    while (value && value[length] && value[length] != '"' && value[length] != '\\' && length + 1 < NAME_BYTES) {
-        name[length] = value[length];
-        length++;
-    }
-    name[length] = 0;
-    if (length == 0 || value[length] != '"')
-        append(name, NAME_BYTES, 0, "output");
-}
-
-static void *find_function(void *library, const char *name, bool *complete)
-{
-    void *function = find_symbol(library, name);
-    *complete = *complete && function;
-    return function;
-}
-
 static bool bind(Model *model)
 {
-    bool complete = true;
-    int32_t (*abi_version)(void) = find_function(model->library, "tinsmith_abi_version", &complete);
-    int64_t (*num_features)(void) = find_function(model->library, "tinsmith_num_features", &complete);
-    int64_t (*num_outputs)(void) = find_function(model->library, "tinsmith_num_outputs", &complete);
-    int32_t (*output_type)(void) = find_function(model->library, "tinsmith_output_type", &complete);
-    const char *(*describe)(void) = find_function(model->library, "tinsmith_describe", &complete);
-    model->predict = find_function(model->library, "tinsmith_predict", &complete);
-    if (!complete || abi_version() != TINSMITH_ABI_VERSION)
+    int32_t (*abi_version)(void) = find_symbol(model->library, "tinsmith_abi_version");
+    const char *(*describe)(void) = find_symbol(model->library, "tinsmith_describe");
+    if (!abi_version || !describe || abi_version() != TINSMITH_ABI_VERSION)
         return false;
-    model->features = num_features();
-    model->columns = num_outputs();
-    model->element_type = output_type();
-    read_output_name(describe(), model->output_name);
-    return model->element_type == TINSMITH_FLOAT32 || model->element_type == TINSMITH_FLOAT64;
+    return find_symbol(model->library, "tinsmith_run") ? bind_network(model, describe())
+                                                       : bind_trees(model, describe());
 }
 
 Model *open_model(const char *folder)
@@ -72,7 +43,7 @@ Model *open_model(const char *folder)
         fail("Out of memory.");
         return NULL;
     }
-    *model = (Model){.library = open_library(path), .count = -1};
+    *model = (Model){.library = open_library(path)};
     model->release = custom_allocate && custom_release ? custom_release : system_release;
     if (model->library && bind(model))
         return model;
@@ -84,21 +55,64 @@ Model *open_model(const char *folder)
     return NULL;
 }
 
+static void release_tensors(const Model *model, Tensor *tensors, int count)
+{
+    for (int i = 0; i < count; i++) {
+        release_data(model, &tensors[i]);
+        system_release(tensors[i].name);
+    }
+    system_release(tensors);
+}
+
 void close_model(Model *model)
 {
-    forget_input(model);
+    release_tensors(model, model->inputs, model->num_inputs);
+    release_tensors(model, model->outputs, model->num_outputs);
     if (model->library)
         close_library(model->library);
     system_release(model);
 }
 
-void *allocate_block(int64_t rows, int64_t columns, size_t bytes)
+static Tensor *allocate_tensors(int count)
 {
-    int64_t cells, size;
+    Tensor *tensors = system_allocate((size_t)(count ? count : 1) * sizeof *tensors);
+    for (int i = 0; tensors && i < count; i++)
+        tensors[i] = (Tensor){0};
+    return tensors;
+}
+
+bool make_tensors(Model *model, int num_inputs, int num_outputs)
+{
+    model->inputs = allocate_tensors(num_inputs);
+    model->num_inputs = model->inputs ? num_inputs : 0;
+    model->outputs = allocate_tensors(num_outputs);
+    model->num_outputs = model->outputs ? num_outputs : 0;
+    return model->inputs && model->outputs;
+}
+
+char *copy_name(const char *value, const char *otherwise)
+{
+    size_t bytes = json_text_bytes(value), room = 1;
+    for (const char *letter = otherwise; *letter; letter++)
+        room++;
+    room = bytes > room ? bytes : room;
+    char *name = system_allocate(room);
+    if (name && !json_text(value, name))
+        append(name, room, 0, otherwise);
+    return name;
+}
+
+void *allocate_block(const int64_t *shape, int dim, size_t element_bytes)
+{
+    int64_t size = (int64_t)element_bytes;
     void *block = NULL;
-    if (!__builtin_mul_overflow(rows, columns, &cells) && !__builtin_mul_overflow(cells, (int64_t)bytes, &size) &&
-        size < PTRDIFF_MAX) {
-        size_t some = size ? (size_t)size : 1;
+    bool fits = true, empty = false;
+    for (int i = 0; i < dim; i++) {
+        empty = empty || shape[i] == 0;
+        fits = fits && !__builtin_mul_overflow(size, shape[i], &size);
+    }
+    if (empty || (fits && size < PTRDIFF_MAX)) {
+        size_t some = empty ? 1 : (size_t)size;
         block = custom_allocate && custom_release ? custom_allocate(some) : system_allocate(some);
     }
     if (!block)
@@ -106,18 +120,25 @@ void *allocate_block(int64_t rows, int64_t columns, size_t bytes)
     return block;
 }
 
-void forget_output(Model *model)
+void release_data(const Model *model, Tensor *tensor)
 {
-    if (model->out)
-        model->release(model->out);
-    model->out = NULL;
+    if (tensor->data)
+        model->release(tensor->data);
+    tensor->data = NULL;
 }
 
-void forget_input(Model *model)
+int64_t elements(const Tensor *tensor)
 {
-    forget_output(model);
-    if (model->rows)
-        model->release(model->rows);
-    model->rows = NULL;
-    model->count = -1;
+    int64_t count = 1;
+    for (int i = 0; i < tensor->dim; i++) {
+        if (tensor->shape[i] < 0)
+            return -1;
+        count *= tensor->shape[i];
+    }
+    return count;
+}
+
+int fail_with_status(int32_t status)
+{
+    return fail(status == TINSMITH_NO_MEMORY ? "Out of memory." : "The compiled model rejected its input.");
 }

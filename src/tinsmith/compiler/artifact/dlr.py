@@ -9,7 +9,7 @@ from pathlib import Path
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.spec.targets import Target
 
-SOURCES = ("dlr.c", "message.c", "model.c", "system.c")
+SOURCES = ("dlr.c", "json.c", "message.c", "model.c", "network.c", "system.c", "trees.c")
 
 
 def header() -> bytes:

@@ -1,4 +1,4 @@
-"""The evidence inside an artifact: rows, and what the model must answer on them."""
+"""The evidence inside the artifact of a tree model: rows, and what the model must answer on them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Evidence:
 
 def to_files(evidence: Evidence) -> dict[str, bytes]:
     """The files of `evidence` by their names in the artifact."""
-    files = {f"{FOLDER}/{name}.npy": _npy(getattr(evidence, name)) for name in _ARRAYS}
+    files = {f"{FOLDER}/{name}.npy": npy(getattr(evidence, name)) for name in _ARRAYS}
     return files | {CLAIM: json.dumps(evidence.claim, indent=1, sort_keys=True).encode() + b"\n"}
 
 
@@ -70,7 +70,8 @@ def _consistent(rows: NDArray[Any], margin: NDArray[Any], prediction: NDArray[An
     )
 
 
-def _npy(array: NDArray[Any]) -> bytes:
+def npy(array: NDArray[Any]) -> bytes:
+    """The file that holds `array`, the same whatever numpy writes it."""
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    np.lib.format.write_array(buffer, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tinsmith.compiler.artifact import evidence as tree_evidence
+from tinsmith.compiler.artifact import samples as network_evidence
 from tinsmith.compiler.artifact.archive import (
     Content,
     canonical_compression,
@@ -19,10 +21,12 @@ from tinsmith.compiler.artifact.archive import (
 )
 from tinsmith.compiler.artifact.carry import Carried, carry
 from tinsmith.compiler.artifact.dlr import build_dlr, header
-from tinsmith.compiler.artifact.evidence import Evidence, to_files
+from tinsmith.compiler.artifact.evidence import Evidence
+from tinsmith.compiler.artifact.samples import Samples
 from tinsmith.compiler.backends.native import toolchain
 from tinsmith.compiler.backends.native.build import C_FOLDER
 from tinsmith.compiler.ir.model import Linear, Model
+from tinsmith.compiler.ir.network import Network
 from tinsmith.spec.request import CompileRequest
 from tinsmith.spec.targets import Target
 from tinsmith_runtime.manifest import FILE_NAME, Manifest, Tensor
@@ -42,19 +46,21 @@ class Package:
 
 def package(
     request: CompileRequest,
-    model: Model,
+    model: Model | Network,
     target: Target,
     library: Path,
-    evidence: Evidence,
+    evidence: Evidence | Samples,
     destination: Path,
     input_files: Path | None = None,
     kernels: Mapping[str, Any] | None = None,
+    outputs: Sequence[Tensor] = (),
 ) -> Package:
     """Writes `destination`/`request.artifact_name`.
 
     `input_files` is the folder of the customer's files: all but `model.files` are carried over. `kernels` is
-    what the backend reports about its program. The bytes depend on the arguments' contents and on the
-    versions of Tinsmith and its toolchain alone.
+    what the backend reports about its program, `outputs` what it knows about a network's outputs beyond
+    `model.outputs`. The bytes depend on the arguments' contents and on the versions of Tinsmith and its
+    toolchain alone.
     """
     with TemporaryDirectory(prefix="package-") as scratch:
         dlr_library = Path(scratch) / target.dlr_library
@@ -62,33 +68,28 @@ def package(
         files: dict[str, Content] = {
             target.library: library,
             target.dlr_library: dlr_library,
-            "compiled.meta": compiled_meta(model, target).encode(),
+            "compiled.meta": compiled_meta(model, target, outputs).encode(),
             "dlr.h": header(),
             "tinsmith.h": (C_FOLDER / "tinsmith.h").read_bytes(),
-            **to_files(evidence),
+            **_evidence_files(evidence),
         }
         carried = Carried({}, ())
         if input_files is not None:
             carried = carry(input_files, model.files, (*files, FILE_NAME))
             files |= carried.files
-        manifest = _manifest(request, model, target, files, input_files, kernels or {})
+        manifest = _manifest(request, model, outputs, target, files, input_files, kernels or {})
         files[FILE_NAME] = manifest.to_json().encode()
         path = destination / request.artifact_name
         write_archive(files, frozenset({target.library, target.dlr_library}), path)
     return Package(path, file_digest(path), (*carried.warnings, *_unusual_compression()))
 
 
-def compiled_meta(model: Model, target: Target) -> str:
-    """compiled.meta, the JSON that DLR reads: device type, and what its input and output look like in DLR."""
-    columns = model.output.shape[1] if len(model.output.shape) > 1 else 1
-    features = model.input.shape[-1]
+def compiled_meta(model: Model | Network, target: Target, outputs: Sequence[Tensor] = ()) -> str:
+    """compiled.meta, the JSON that DLR reads: device type, and what inputs and outputs look like in DLR."""
     record = {
         "Requirements": {"TargetDevice": target.name.upper(), "TargetDeviceType": "cpu"},
         "Compilation": {"Compiler": _compiler()},
-        "Model": {
-            "Inputs": [{"name": model.input.name, "dtype": "float32", "shape": [-1, features]}],
-            "Outputs": [{"name": model.output.name, "dtype": "float32", "shape": [-1, columns]}],
-        },
+        "Model": _dlr_tensors(model, outputs),
     }
     return json.dumps(record, indent=1) + "\n"
 
@@ -102,9 +103,45 @@ def _unusual_compression() -> tuple[str, ...]:
     )
 
 
+def _dlr_tensors(model: Model | Network, outputs: Sequence[Tensor]) -> dict[str, Any]:
+    """A tree model's tensors are float32 and have two dimensions in DLR."""
+    if isinstance(model, Network):
+        tensors = _tensors(model, outputs)
+    else:
+        columns = model.output.shape[1] if len(model.output.shape) > 1 else 1
+        tensors = (
+            (Tensor(model.input.name, "float32", (-1, model.input.shape[-1])),),
+            (Tensor(model.output.name, "float32", (-1, columns)),),
+        )
+    return {
+        side: [{"name": tensor.name, "dtype": tensor.dtype, "shape": tensor.shape} for tensor in side_tensors]
+        for side, side_tensors in zip(("Inputs", "Outputs"), tensors, strict=True)
+    }
+
+
+def _tensors(
+    model: Model | Network, outputs: Sequence[Tensor]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Inputs and outputs of the manifest."""
+    if isinstance(model, Network):
+        inputs = tuple(Tensor(spec.name, spec.dtype, spec.shape) for spec in model.inputs)
+        known = tuple(outputs) or tuple(Tensor(spec.name, spec.dtype, spec.shape) for spec in model.outputs)
+        return inputs, known
+    sides = (model.input, model.output)
+    given, answer = (Tensor(spec.name, spec.dtype, (-1, *spec.shape[1:])) for spec in sides)
+    return (given,), (answer,)
+
+
+def _evidence_files(evidence: Evidence | Samples) -> dict[str, bytes]:
+    if isinstance(evidence, Samples):
+        return network_evidence.to_files(evidence)
+    return tree_evidence.to_files(evidence)
+
+
 def _manifest(
     request: CompileRequest,
-    model: Model,
+    model: Model | Network,
+    outputs: Sequence[Tensor],
     target: Target,
     files: Mapping[str, Content],
     input_files: Path | None,
@@ -115,14 +152,16 @@ def _manifest(
         "compiler_options": request.compiler_options,
         "framework_version": request.framework_version,
     }
+    tree = None if isinstance(model, Network) else model
+    given, answers = _tensors(model, outputs)
     return Manifest(
         name=request.model_name,
         framework=model.framework,
         producer=model.producer,
         kind=model.kind,
-        inputs=(Tensor(model.input.name, model.input.dtype, (-1, *model.input.shape[1:])),),
-        outputs=(Tensor(model.output.name, model.output.dtype, (-1, *model.output.shape[1:])),),
-        margin=_margin(model),
+        inputs=given,
+        outputs=answers,
+        margin=_margin(tree) if tree else None,
         target=ManifestTarget(target.name, target.triple, target.cpu),
         library=target.library,
         compiler=_compiler(),
@@ -130,8 +169,8 @@ def _manifest(
         model_digest=_folder_digest(input_files) if input_files else "",
         options={key: value for key, value in options.items() if value is not None},
         kernels=kernels,
-        class_labels=model.class_labels,
-        feature_names=model.feature_names,
+        class_labels=tree.class_labels if tree else (),
+        feature_names=tree.feature_names if tree else (),
         files={name: file_digest(content) for name, content in files.items()},
     )
 
