@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system demo test quick check format bench corpus corpus-fetch fuzz faults hostile lock clean
+.PHONY: help setup system demo test quick check format bench corpus corpus-fetch fuzz onnx-suite faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -64,6 +64,10 @@ corpus-fetch: setup
 ## fuzz          5,000 random ensembles through every kernel
 fuzz: setup
 	HYPOTHESIS_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native/trees/test_random_ensembles.py
+
+## onnx-suite    onnx's own node tests, compiled and executed; the count
+onnx-suite: setup
+	$(RUN)/python -m tests.onnx_suite.suite
 
 ## faults        kill -9 at random moments over many real jobs, a table
 faults: setup

@@ -22,11 +22,11 @@ from tinsmith.compiler.ir.loops import (
     Map,
     Reduce,
     Scatter,
-    Size,
     Stage,
     Tensor,
     Var,
     View,
+    static,
     walk,
 )
 
@@ -49,8 +49,8 @@ def evaluate(stages: Sequence[Stage], known: dict[Tensor, Array]) -> None:
 
 def _stage(stage: Stage, known: dict[Tensor, Array]) -> Array:
     dtype = _numpy(stage.out.dtype)
-    shape = stage.out.shape
-    if not stage.out.is_static:
+    shape = static(stage.out.shape)
+    if shape is None:
         raise CannotEvaluate
     match stage:
         case View():
@@ -74,11 +74,7 @@ def _stage(stage: Stage, known: dict[Tensor, Array]) -> Array:
 
 def _grid(expr: Expr, vars: Sequence[Var], known: dict[Tensor, Array]) -> Array:
     """The values of `expr` over all `vars`, broadcastable to them."""
-    extents = [var.extent for var in vars]
-    if any(isinstance(extent, Size) for extent in extents):
-        raise CannotEvaluate
-    if math.prod(extents) > MOST_ELEMENTS:  # type: ignore[arg-type]
-        raise CannotEvaluate
+    _extents(vars)
     values: dict[int, Array] = {}
     for part in walk([expr]):
         values[id(part)] = _part(part, vars, known, values)
@@ -91,7 +87,8 @@ def _part(part: Expr, vars: Sequence[Var], known: dict[Tensor, Array], values: d
             return np.asarray(part.value, _numpy(part.dtype))
         case Var():
             axis = list(vars).index(part)
-            return np.arange(part.extent).reshape([-1 if i == axis else 1 for i in range(len(vars))])  # type: ignore[arg-type]
+            (extent,) = _extents([part])
+            return np.arange(extent).reshape([-1 if i == axis else 1 for i in range(len(vars))])
         case Load():
             array = _value(part.tensor, known)
             index = (values[id(expr)] for expr in part.index)
@@ -128,7 +125,14 @@ def _cast(values: Array, dtype: str, saturate: bool) -> Array:
 def _over(expr: Expr, vars: Sequence[Var], over: Sequence[Var], known: dict[Tensor, Array]) -> Array:
     everything = (*vars, *over)
     values = _grid(expr, everything, known)
-    return np.broadcast_to(values, [var.extent for var in everything])  # type: ignore[arg-type,misc]
+    return np.broadcast_to(values, _extents(everything))
+
+
+def _extents(vars: Sequence[Var]) -> tuple[int, ...]:
+    extents = static([var.extent for var in vars])
+    if extents is None or math.prod(extents) > MOST_ELEMENTS:
+        raise CannotEvaluate
+    return extents
 
 
 def _axes(values: Array, kept: int) -> tuple[int, ...]:
@@ -164,7 +168,7 @@ def _extreme(dtype: np.dtype[Any], sign: int) -> Any:
 def _arg(stage: ArgReduce, values: Array) -> Array:
     find = np.argmax if stage.kind == "max" else np.argmin
     if stage.last:
-        return values.shape[-1] - 1 - find(values[..., ::-1], axis=-1)
+        return np.asarray(values.shape[-1] - 1 - find(values[..., ::-1], axis=-1))
     return np.asarray(find(values, axis=-1), np.int64)
 
 
@@ -245,7 +249,7 @@ def _floored(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 
 
 def _erf(values: Array) -> Array:
-    return np.vectorize(math.erf, otypes=[np.float64])(values.astype(np.float64))
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(values.astype(np.float64)))
 
 
 _FUNCTIONS: dict[str, Callable[..., Array]] = {

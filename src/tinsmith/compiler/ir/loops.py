@@ -453,6 +453,12 @@ def size(dim: Dim) -> Expr:
     return Literal(dim, INDEX) if isinstance(dim, int) else dim
 
 
+def static(shape: Sequence[Dim]) -> tuple[int, ...] | None:
+    """The shape, if all of it is known."""
+    known = tuple(dim for dim in shape if isinstance(dim, int))
+    return known if len(known) == len(shape) else None
+
+
 def variables(shape: Sequence[Dim], prefix: str = "i") -> tuple[Var, ...]:
     """One index per dimension."""
     return tuple(Var(f"{prefix}{axis}", dim) for axis, dim in enumerate(shape))

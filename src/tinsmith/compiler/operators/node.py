@@ -129,9 +129,7 @@ class Node:
         array = np.asarray(value)
         name = dtype or array.dtype.name
         self._made += 1
-        return Tensor(
-            f"{self.name}#{self._made}", name, array.shape, array.astype(dtypes.numpy_dtype(name))
-        )
+        return Tensor(f"{self.name}#{self._made}", name, array.shape, array.astype(dtypes.numpy_dtype(name)))
 
     def add(self, stage: Stage) -> Tensor:
         """Appends a stage; its tensor."""
@@ -201,8 +199,9 @@ class Node:
 
     def view(self, source: Tensor, shape: Sequence[Dim]) -> Tensor:
         """The same elements in another shape."""
-        if source.value is not None and all(isinstance(dim, int) for dim in shape):
-            return self.constant(source.value.reshape([int(dim) for dim in shape]), source.dtype)  # type: ignore[arg-type]
+        static = loops.static(shape)
+        if source.value is not None and static is not None:
+            return self.constant(source.value.reshape(static), source.dtype)
         if source.shape == tuple(shape):
             return source
         return self.add(View(self.tensor(shape, source.dtype), source, origin=self.origin))
@@ -236,8 +235,9 @@ def at(tensor: Tensor, index: Sequence[Expr]) -> Expr:
 
 def count(shape: Sequence[Dim]) -> Dim:
     """Elements; where one dimension is known only at run time, the others must be 1."""
-    if all(isinstance(dim, int) for dim in shape):
-        return math.prod(int(dim) for dim in shape)  # type: ignore[arg-type]
+    static = loops.static(shape)
+    if static is not None:
+        return math.prod(static)
     (unknown,) = (dim for dim in shape if not isinstance(dim, int))
     if any(dim != 1 for dim in shape if isinstance(dim, int)):
         raise Unsupported("a size that is known only at run time among others")
