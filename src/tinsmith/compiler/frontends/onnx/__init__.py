@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
+
+from tinsmith.compiler.frontends.onnx.classes import number_classes
 from tinsmith.compiler.frontends.onnx.files import find_model, parse
 from tinsmith.compiler.frontends.onnx.findings import Findings
+from tinsmith.compiler.frontends.onnx.functions import check_functions, expand_functions
 from tinsmith.compiler.frontends.onnx.graph import network_graph, output_specs
-from tinsmith.compiler.frontends.onnx.inference import fix_inputs, infer
+from tinsmith.compiler.frontends.onnx.inference import fix_inputs, note_types
 from tinsmith.compiler.frontends.onnx.inputs import declared_inputs, input_specs
-from tinsmith.compiler.frontends.onnx.structure import detach_weights
+from tinsmith.compiler.frontends.onnx.operators import check_operators, refuse_unknown_operators
+from tinsmith.compiler.frontends.onnx.specialise import specialise
+from tinsmith.compiler.frontends.onnx.structure import check_structure
+from tinsmith.compiler.frontends.onnx.tensors import Tensors
+from tinsmith.compiler.frontends.onnx.values import check_interface, check_outputs, check_values
+from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.ir.network import Network
 from tinsmith.spec.request import CompileRequest
 
@@ -17,21 +26,22 @@ from tinsmith.spec.request import CompileRequest
 def read(directory: Path, request: CompileRequest) -> Network:
     """The one ONNX model under `directory`, its inputs fixed to the shapes of DataInputConfig.
 
-    Raises ClientError: "InputConfiguration" for files that are missing, ambiguous or damaged and for a
-    DataInputConfig that contradicts the model or leaves an input open; "OperatorNotImplemented" for sound
-    models that need what is not compiled. All problems are reported at once.
+    Functions are expanded, conditions that the shapes decide are taken, and types and shapes noted as far
+    as ONNX infers them. Raises ClientError: "InputConfiguration" for files that are missing, ambiguous or damaged
+    and for a DataInputConfig that contradicts the model or leaves an input open; "OperatorNotImplemented" for
+    what only models with text, sequences or operators of other domains need. It carries all problems at once.
     """
     path = find_model(directory)
     findings = Findings(path.relative_to(directory).as_posix())
     model = parse(path, findings.place)
-    weights, external = detach_weights(model, path.parent, findings)
-    findings.stop()
-    constants = {tensor.name: None for tensor in model.graph.initializer}
-    inputs = input_specs(declared_inputs(model.graph), constants, request.data_input_config, findings)
-    findings.stop()
-    fix_inputs(model.graph, inputs)
-    model = infer(model)
-    graph = network_graph(model, weights, findings)
+    tensors = Tensors(path.parent, findings)
+    tensors.detach_all(model)
+    model = _compact(model)
+    warnings = _prepare(model, findings)
+    inputs = _inputs(model.graph, request, findings)
+    _specialise(model, inputs, findings)
+    graph = network_graph(model, tensors.weights, findings)
+    external = sorted((path.parent / name).relative_to(directory).as_posix() for name in tensors.files)
     return Network(
         framework="ONNX",
         producer=f"{model.producer_name} {model.producer_version}".strip() or "an unnamed exporter",
@@ -39,8 +49,48 @@ def read(directory: Path, request: CompileRequest) -> Network:
         graph=graph,
         inputs=inputs,
         outputs=output_specs(graph),
-        files=(
-            findings.place,
-            *sorted((path.parent / name).relative_to(directory).as_posix() for name in external),
-        ),
+        files=(findings.place, *external),
+        warnings=tuple(f"{findings.place}: {warning}" for warning in warnings),
     )
+
+
+def _compact(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that does not hold on to the memory of tensors that are no longer in `model`."""
+    copy = onnx.ModelProto()
+    copy.ParseFromString(model.SerializeToString())
+    return copy
+
+
+def _prepare(model: onnx.ModelProto, findings: Findings) -> list[str]:
+    """Checks the model by itself, expands its functions; what the customer should know."""
+    check_structure(model, findings)
+    check_functions(model, findings)
+    findings.stop()
+    warnings = number_classes(model.graph)
+    if model.training_info:
+        warnings.append("the file also holds a graph for training, which is left out")
+    expand_functions(model)
+    check_operators(model, findings)
+    check_interface(model.graph, findings)
+    return warnings
+
+
+def _inputs(graph: onnx.GraphProto, request: CompileRequest, findings: Findings) -> tuple[TensorSpec, ...]:
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    return input_specs(declared_inputs(graph), constants, request.data_input_config, findings)
+
+
+def _specialise(model: onnx.ModelProto, inputs: tuple[TensorSpec, ...], findings: Findings) -> None:
+    """Makes `inputs` those of `model` and lets their shapes decide what they can."""
+    if findings:
+        refuse_unknown_operators(model, findings)
+        findings.stop()
+    declared = {value.name: value.type for value in model.graph.output}
+    declared = {name: onnx.TypeProto.FromString(kind.SerializeToString()) for name, kind in declared.items()}
+    fix_inputs(model.graph, inputs)
+    types = specialise(model)
+    refuse_unknown_operators(model, findings)
+    check_outputs(model.graph, declared, types, findings)
+    check_values(model.graph, types, findings)
+    findings.stop()
+    note_types(model.graph, types)

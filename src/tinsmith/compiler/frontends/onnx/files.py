@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tinsmith.compiler.frontends.onnx.findings import shown
+from tinsmith.compiler.frontends.onnx.graphs import opset_versions
 from tinsmith.errors import ClientError
 
 MAX_BYTES = 2**31 - 1
@@ -64,20 +66,6 @@ def parse(path: Path, place: str) -> onnx.ModelProto:
     return model
 
 
-def opset_versions(imports: object) -> dict[str, int]:
-    """Version by domain of a model's or function's opset imports; "ai.onnx" is spelled ""."""
-    versions: dict[str, int] = {}
-    for entry in imports:  # type: ignore[attr-defined]
-        domain = canonical_domain(entry.domain)
-        versions[domain] = max(entry.version, versions.get(domain, 0))
-    return versions
-
-
-def canonical_domain(domain: str) -> str:
-    """The default domain has two spellings."""
-    return "" if domain == "ai.onnx" else domain
-
-
 def _ignored(path: Path, directory: Path) -> bool:
     parts = path.relative_to(directory).parts
     return parts[0] in ("code", "__MACOSX") or any(part.startswith(".") for part in parts)
@@ -86,7 +74,7 @@ def _ignored(path: Path, directory: Path) -> bool:
 def _decode(model: onnx.ModelProto, content: mmap.mmap, place: str) -> None:
     view = memoryview(content)
     try:
-        model.ParseFromString(view)  # type: ignore[arg-type]
+        model.ParseFromString(view)
     except DecodeError as error:
         text = f"{place}: no ONNX model, or one that was cut or damaged: the protobuf message does not parse"
         raise ClientError("InputConfiguration", text) from error
@@ -117,7 +105,7 @@ def _version_problems(model: onnx.ModelProto) -> list[str]:
     return problems
 
 
-def _opset_imports(model: onnx.ModelProto) -> list[tuple[str, object]]:
+def _opset_imports(model: onnx.ModelProto) -> list[tuple[str, Iterable[onnx.OperatorSetIdProto]]]:
     functions = [(f"function {shown(f.name)}", f.opset_import) for f in model.functions]
     return [("the model", model.opset_import), *functions]
 

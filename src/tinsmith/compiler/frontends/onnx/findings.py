@@ -30,6 +30,10 @@ class Findings:
         """Notes something that is not compiled; `text` names the node or tensor."""
         self.refusals.append(f"{self.place}: {text}")
 
+    def __bool__(self) -> bool:
+        """Whether anything was noted."""
+        return bool(self.damage or self.refusals)
+
     def stop(self) -> None:
         """Raises ClientError with everything noted so far, if there is anything."""
         problems = list(dict.fromkeys((*self.refusals, *self.damage)))

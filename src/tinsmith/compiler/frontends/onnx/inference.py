@@ -1,59 +1,119 @@
-"""Types and shapes of the values of a graph, as far as ONNX's own inference knows them."""
+"""Types and shapes of the values of a model, as far as ONNX's own inference knows them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 
+from tinsmith.compiler.frontends.onnx.constants import Values
+from tinsmith.compiler.frontends.onnx.functions import VERSION
+from tinsmith.compiler.frontends.onnx.graphs import (
+    graphs,
+    nodes_within,
+    opset_versions,
+    replace_nodes,
+    subgraphs,
+)
 from tinsmith.compiler.ir.model import TensorSpec
 
+Types = dict[str, onnx.TypeProto]
+"""By name of the value; sizes that are not known have no dim_value."""
+
+_HIDDEN = "tinsmith.hidden"
 _FAILURES = (
-    onnx.shape_inference.InferenceError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    IndexError,
-    MemoryError,
-    OverflowError,
-    DecodeError,
-    EncodeError,
+    *(onnx.shape_inference.InferenceError, DecodeError, EncodeError),
+    *(RuntimeError, ValueError, TypeError, IndexError, MemoryError, OverflowError),
 )
 
 
 def fix_inputs(graph: onnx.GraphProto, specs: Sequence[TensorSpec]) -> None:
-    """Makes `specs` the inputs of `graph` and forgets all other shapes, which were those of open sizes."""
-    shapes = {spec.name: spec.shape for spec in specs}
-    kept = [value for value in graph.input if value.name in shapes]
-    forget_shapes(graph)
+    """Makes `specs` the inputs of `graph`; forgets what it says of other values, for other sizes and unchecked."""
+    _forget_types(graph)
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
     del graph.input[:]
-    graph.input.extend(kept)
-    for value in graph.input:
-        shape = value.type.tensor_type.shape
-        shape.SetInParent()
-        del shape.dim[:]
-        for size in shapes[value.name]:
-            shape.dim.add(dim_value=size)
+    graph.input.extend(
+        onnx.helper.make_tensor_value_info(spec.name, types[spec.name], spec.shape) for spec in specs
+    )
 
 
-def forget_shapes(graph: onnx.GraphProto) -> None:
-    """Removes what `graph` and its subgraphs say of shapes; the types of inputs and outputs stay."""
-    del graph.value_info[:]
-    for value in (*graph.input, *graph.output):
-        if value.type.HasField("tensor_type"):
-            value.type.tensor_type.ClearField("shape")
+def infer_types(model: onnx.ModelProto, values: Values) -> Types:
+    """The types of all values that have one; `values` are known beforehand. No two values share a name."""
+    copy = _simplified(model, values)
+    with suppress(*_FAILURES):  # then the types of inputs and initializers are all that is known
+        copy = onnx.shape_inference.infer_shapes(copy, check_type=False, strict_mode=False, data_prop=True)
+    types: Types = {}
+    for graph in graphs(copy.graph):
+        for value in (*graph.output, *graph.input, *graph.value_info):
+            if value.type.WhichOneof("value") is not None:
+                types[value.name] = value.type
+        for tensor in graph.initializer:
+            types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+    return types
+
+
+def shapes_of(types: Mapping[str, onnx.TypeProto]) -> dict[str, tuple[int | None, ...]]:
+    """The shapes of tensors whose number of dimensions is known."""
+    return {
+        name: tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
+        for name, tensor in ((name, value.tensor_type) for name, value in types.items())
+        if tensor.HasField("shape")
+    }
+
+
+def note_types(graph: onnx.GraphProto, types: Types) -> None:
+    """Writes `types` into `graph` and its subgraphs."""
+    for each in graphs(graph):
+        for value in (*each.output, *each.input):
+            if value.name in types:
+                value.type.CopyFrom(types[value.name])
+        noted = {value.name for value in (*each.output, *each.input)}
+        names = [name for node in each.node for name in node.output if name in types and name not in noted]
+        del each.value_info[:]
+        each.value_info.extend(onnx.ValueInfoProto(name=name, type=types[name]) for name in names)
+
+
+def _forget_types(graph: onnx.GraphProto) -> None:
+    """Removes what `graph` and its subgraphs say of values, except for the types of inputs."""
+    for each in graphs(graph):
+        del each.value_info[:]
+        for value in each.input:
+            if value.type.HasField("tensor_type"):
+                value.type.tensor_type.ClearField("shape")
+        for value in each.output:
+            value.ClearField("type")
+
+
+def _simplified(model: onnx.ModelProto, values: Values) -> onnx.ModelProto:
+    """A copy whose known values are constants, and without nodes of operator versions that `model` lacks."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    _put_constants(copy.graph, values)
+    for _, node in nodes_within(copy.graph.node):
+        if any(entry.key == VERSION for entry in node.metadata_props):
+            node.domain = _HIDDEN
+    used = {node.domain for _, node in nodes_within(copy.graph.node)}
+    for domain in sorted(used - opset_versions(copy.opset_import).keys() - {"ai.onnx"}):
+        copy.opset_import.add(domain=domain, version=1)
+    return copy
+
+
+def _put_constants(graph: onnx.GraphProto, values: Values) -> None:
+    nodes: list[onnx.NodeProto] = []
     for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                forget_shapes(attribute.g)
-            for subgraph in attribute.graphs:
-                forget_shapes(subgraph)
+        if node.op_type != "Constant" and all(name in values for name in node.output if name):
+            nodes += _constants((name for name in node.output if name), values)
+            continue
+        for inner in subgraphs(node):
+            _put_constants(inner, values)
+        nodes.append(node)
+    replace_nodes(graph, nodes)
 
 
-def infer(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of `model` with the types and shapes that could be inferred; without any where inference fails."""
-    try:
-        return onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=False, data_prop=True)
-    except _FAILURES:
-        return model
+def _constants(names: Iterable[str], values: Values) -> list[onnx.NodeProto]:
+    return [
+        onnx.helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(values[name]))
+        for name in names
+    ]

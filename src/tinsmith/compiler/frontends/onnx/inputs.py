@@ -33,7 +33,7 @@ class Declared:
     """None: of any rank."""
 
     def __str__(self) -> str:
-        return f"{shown(self.name)} ({self.dtype} {_model_shape(self.shape)})"
+        return f"{shown(self.name)} ({self.dtype} {model_shape(self.shape)})"
 
 
 def declared_inputs(graph: onnx.GraphProto) -> tuple[Declared, ...]:
@@ -104,7 +104,8 @@ def _given(
         if item is None:
             kind = "is a constant of" if name in constants else "is no input of"
             findings.damaged(
-                f"DataInputConfig names {shown(name)}, which {kind} the model; its inputs are {_listed(declared)}"
+                f"DataInputConfig names {shown(name)}, which {kind} the model; its inputs are "
+                f"{_listed(declared)}"
             )
             continue
         problem = _contradiction(item, config)
@@ -123,8 +124,8 @@ def _named(
         return [(config.name or "", config) for config in configs]
     if len(configs) != len(declared):
         findings.damaged(
-            f"DataInputConfig has {len(configs)} shapes without names, expected {len(declared)}, in the order of "
-            f"the inputs: {_listed(declared)}"
+            f"DataInputConfig has {len(configs)} shapes without names, expected {len(declared)}, in the "
+            f"order of the inputs: {_listed(declared)}"
         )
         return []
     return [(item.name, config) for item, config in zip(declared, configs, strict=True)]
@@ -136,12 +137,12 @@ def _contradiction(item: Declared, config: InputConfig) -> str | None:
     shape = config.static_shape
     if shape is None:
         return (
-            f"is given {_config_shape(config)}, expected one shape without ranges and without {FREE}: an ONNX "
-            "model is compiled for fixed sizes"
+            f"is given {_config_shape(config)}, expected one shape without ranges and without {FREE}: an "
+            "ONNX model is compiled for fixed sizes"
         )
     if item.shape is None:
         return None
-    found, expected = list(shape), _model_shape(item.shape)
+    found, expected = list(shape), model_shape(item.shape)
     if len(shape) != len(item.shape):
         return f"has the shape {found}, expected {expected}: {len(item.shape)} dimensions, not {len(shape)}"
     wrong = [
@@ -177,8 +178,8 @@ def _derived(item: Declared, symbols: Mapping[str, tuple[int, str]]) -> tuple[in
 def _missing(item: Declared) -> str:
     example = "[...]" if item.shape is None else str([s if isinstance(s, int) else 1 for s in item.shape])
     return (
-        f"We are unable to extract DataInputConfig from the model: the input {item} has no fixed size. Please "
-        f'override by providing a DataInputConfig such as {{"{item.name[:60]}": {example}}}'
+        f"We are unable to extract DataInputConfig from the model: the input {item} has no fixed size. "
+        f'Please override by providing a DataInputConfig such as {{"{item.name[:60]}": {example}}}'
     )
 
 
@@ -189,7 +190,8 @@ def _size(dim: onnx.TensorShapeProto.Dimension) -> Size:
     return None if dim.dim_param in _NO_SYMBOLS else dim.dim_param
 
 
-def _model_shape(shape: tuple[Size, ...] | None) -> str:
+def model_shape(shape: tuple[Size, ...] | None) -> str:
+    """How errors write the shape of an input."""
     if shape is None:
         return "of any rank"
     return f"[{', '.join('?' if size is None else str(size)[:40] for size in shape)}]"

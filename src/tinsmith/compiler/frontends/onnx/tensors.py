@@ -8,7 +8,6 @@ key under which `Weights` has its content.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import onnx_ir
 from onnx import TensorProto
 
 from tinsmith.compiler.frontends.onnx.findings import Findings, shown
+from tinsmith.compiler.frontends.onnx.graphs import graphs, node_name, subgraphs
 from tinsmith.spec.data_input import MAX_RANK
 
 KEPT = 1024
@@ -44,9 +44,31 @@ class Tensors:
         self._folder = folder
         self._findings = findings
 
-    def detach(self, tensor: TensorProto, owner: str) -> None:
-        """Checks `tensor`, called `owner` in errors, and takes its content out of the message if it is large."""
-        problem = self._detach(tensor)
+    def detach_all(self, model: onnx.ModelProto) -> None:
+        """Checks every tensor of `model` and takes the content of large ones out of it."""
+        for graph in graphs(model.graph):
+            self._detach_from(graph)
+        for function in model.functions:
+            for index, node in enumerate(function.node):
+                self._detach_from_node(node, index)
+                for inner in subgraphs(node):
+                    for graph in graphs(inner):
+                        self._detach_from(graph)
+
+    def _detach_from(self, graph: onnx.GraphProto) -> None:
+        for tensor in graph.initializer:
+            self._note(self._detach(tensor), f"the initializer {shown(tensor.name)}")
+        for index, node in enumerate(graph.node):
+            self._detach_from_node(node, index)
+
+    def _detach_from_node(self, node: onnx.NodeProto, index: int) -> None:
+        for attribute in node.attribute:
+            for tensor in [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]:
+                self._note(
+                    self._detach(tensor), f"{node_name(node, index)}: the tensor {shown(attribute.name)}"
+                )
+
+    def _note(self, problem: str | None, owner: str) -> None:
         if problem:
             self._findings.damaged(f"{owner}: {problem}")
 
@@ -118,14 +140,6 @@ class Tensors:
         return path if path.is_file() else None
 
 
-def attribute_tensors(node: onnx.NodeProto) -> Iterator[TensorProto]:
-    """The tensors among the attributes of `node`, those of its subgraphs not included."""
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            yield attribute.t
-        yield from attribute.tensors
-
-
 def _header_problem(tensor: TensorProto) -> str | None:
     if tensor.data_type not in TensorProto.DataType.values() or tensor.data_type == TensorProto.UNDEFINED:
         return f"its data_type is {tensor.data_type}, which is no type of ONNX"
@@ -169,7 +183,7 @@ def _tensor(
 
 def _clear_content(tensor: TensorProto) -> None:
     for name in (*_TYPED_FIELDS, "int32_data", "raw_data", "external_data", "data_location"):
-        tensor.ClearField(name)  # type: ignore[arg-type]
+        tensor.ClearField(name)
 
 
 def _number(text: str) -> int | None:

@@ -1,0 +1,116 @@
+"""Whether the nodes of a model are operators of ONNX, with the inputs and attributes that these have."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import onnx
+
+from tinsmith.compiler.frontends.onnx.findings import Findings
+from tinsmith.compiler.frontends.onnx.functions import VERSION
+from tinsmith.compiler.frontends.onnx.graphs import (
+    canonical_domain,
+    node_name,
+    nodes_within,
+    operator_name,
+    opset_versions,
+)
+
+DOMAINS = {"": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
+LISTED = 20
+"""Nodes that a refusal names for each operator."""
+
+_AttributeType = onnx.AttributeProto
+
+
+def check_operators(model: onnx.ModelProto, findings: Findings) -> None:
+    """Notes nodes that are not as their operators want them. Operators that are not known are passed over."""
+    imported = opset_versions(model.opset_import)
+    for index, node in nodes_within(model.graph.node):
+        domain = canonical_domain(node.domain)
+        if domain not in DOMAINS:
+            continue
+        place = node_name(node, index)
+        version = node_version(node, imported)
+        if version is None:
+            findings.damaged(f"{place}: opset_import does not tell the version of {DOMAINS[domain]}")
+            continue
+        schema = _schema(node, version)
+        if schema is not None and not schema.deprecated:
+            for problem in _problems(node, schema, version, model.ir_version):
+                findings.damaged(f"{place}: {problem}")
+
+
+def refuse_unknown_operators(model: onnx.ModelProto, findings: Findings) -> None:
+    """Notes every operator that the imported version of ai.onnx or ai.onnx.ml lacks, with its nodes."""
+    imported = opset_versions(model.opset_import)
+    nodes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for index, node in nodes_within(model.graph.node):
+        reason = _refusal(node, imported)
+        if reason:
+            nodes[operator_name(node), reason].append(node_name(node, index))
+    for (operator, reason), names in nodes.items():
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        findings.refused(f"the operator {operator} {reason}: {', '.join(names[:LISTED])}{more}")
+
+
+def node_version(node: onnx.NodeProto, imported: Mapping[str, int]) -> int | None:
+    """The version of the operator set that `node` is of; `imported` has those of the model."""
+    for entry in node.metadata_props:
+        if entry.key == VERSION:
+            return int(entry.value)
+    return imported.get(canonical_domain(node.domain))
+
+
+def _refusal(node: onnx.NodeProto, imported: Mapping[str, int]) -> str | None:
+    domain = canonical_domain(node.domain)
+    if domain not in DOMAINS:
+        return f"is of the domain {domain[:80]}, which is not compiled (ai.onnx and ai.onnx.ml are)"
+    version = node_version(node, imported)
+    if version is None:
+        return None
+    schema = _schema(node, version)
+    if schema is None:
+        return f"does not exist in version {version} of {DOMAINS[domain]}"
+    return f"was withdrawn before version {version} of {DOMAINS[domain]}" if schema.deprecated else None
+
+
+def _schema(node: onnx.NodeProto, version: int) -> onnx.defs.OpSchema | None:
+    try:
+        return onnx.defs.get_schema(node.op_type, version, canonical_domain(node.domain))
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _problems(node: onnx.NodeProto, schema: onnx.defs.OpSchema, version: int, ir_version: int) -> list[str]:
+    """The first thing that ONNX's own checker finds, and required inputs that are left out."""
+    problems = [
+        f"its input {formal.name} is left out"
+        for formal, name in zip(schema.inputs, node.input, strict=False)
+        if not name and formal.option != onnx.defs.OpSchema.FormalParameterOption.Optional
+    ]
+    if not any(node.output):
+        problems.append("it has no output")
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = ir_version
+    context.opset_imports = {canonical_domain(node.domain): version}
+    try:
+        onnx.checker.check_node(_outline(node), context)
+    except onnx.checker.ValidationError as error:
+        problems.append(str(error).split("\n")[0][:300])
+    return problems
+
+
+def _outline(node: onnx.NodeProto) -> onnx.NodeProto:
+    """`node` with empty subgraphs and small tensors, which are checked elsewhere."""
+    outline = onnx.NodeProto()
+    outline.CopyFrom(node)
+    for attribute in outline.attribute:
+        if attribute.HasField("g"):
+            attribute.g.CopyFrom(onnx.GraphProto(name="subgraph"))
+        for graph in attribute.graphs:
+            graph.CopyFrom(onnx.GraphProto(name="subgraph"))
+        for tensor in ([attribute.t] if attribute.HasField("t") else []) + list(attribute.tensors):
+            tensor.CopyFrom(onnx.TensorProto(data_type=onnx.TensorProto.FLOAT, dims=[0]))
+    return outline
