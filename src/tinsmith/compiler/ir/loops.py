@@ -215,14 +215,26 @@ FUNCTIONS = frozenset(
 dividend; floordiv is for indices; round is half to even; `cast_wrap` is a float8 cast that does not saturate."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How a backend lays out a tensor of known shape: the axes from outermost to innermost, and elements along each
+    axis that stand before and after the tensor's own and hold zero."""
+
+    order: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A row-major array; a constant where `value` is known."""
+    """An array; a constant where `value` is known."""
 
     name: str
     dtype: str
     shape: tuple[Dim, ...]
     value: np.ndarray[Any, Any] | None = None
+    layout: Layout | None = None
+    """None: row-major, without gaps."""
 
     @property
     def rank(self) -> int:

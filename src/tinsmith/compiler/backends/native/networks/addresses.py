@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinsmith.compiler.ir.loops import INDEX, Apply, Expr, Literal, Load, Var, rebuild, size, walk
+from tinsmith.compiler.ir.loops import INDEX, Apply, Expr, Literal, Load, Tensor, Var, rebuild, size, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,26 @@ def strides(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
+def layout_strides(tensor: Tensor) -> tuple[tuple[int, ...], int, int]:
+    """Of a tensor of known shape: per axis from element to element; the first element; elements of the whole
+    buffer."""
+    shape, layout = tensor.static_shape, tensor.layout
+    if layout is None:
+        return strides(shape), 0, math.prod(shape)
+    found = [0] * len(shape)
+    step = 1
+    for axis in reversed(layout.order):
+        found[axis] = step
+        step *= layout.before[axis] + shape[axis] + layout.after[axis]
+    start = sum(before * stride for before, stride in zip(layout.before, found, strict=True))
+    return tuple(found), start, step
+
+
+def loop_order(out: Tensor, vars: Sequence[Var]) -> tuple[Var, ...]:
+    """`vars`, one per axis of `out`, in the order in which its elements lie."""
+    return tuple(vars) if out.layout is None else tuple(vars[axis] for axis in out.layout.order)
+
+
 def flat(load: Load) -> Element:
     """`load` by offset. Sizes known only at run time make all of the offset a `rest`."""
     tensor = load.tensor
@@ -35,8 +55,9 @@ def flat(load: Load) -> Element:
             offset = offset * size(tensor.shape[axis]) + part
         return Element(tensor, (offset,))
     terms: dict[Var, int] = {}
-    rest: Expr = Literal(0, INDEX)
-    for part, stride in zip(load.index, strides(tensor.static_shape), strict=True):
+    steps, start, _ = layout_strides(tensor)
+    rest: Expr = Literal(start, INDEX)
+    for part, stride in zip(load.index, steps, strict=True):
         rest = rest + _affine(part, stride, terms)
     return Element(tensor, (rest,), tuple((var, factor) for var, factor in terms.items() if factor))
 

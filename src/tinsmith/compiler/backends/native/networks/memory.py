@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tinsmith.compiler.backends.native.networks.addresses import layout_strides
 from tinsmith.compiler.ir import dtypes
 from tinsmith.compiler.ir.loops import Loops, Repeat, Stage, Tensor, View, reads, writes
 
@@ -33,7 +34,8 @@ class MemoryPlan:
 
 def tensor_bytes(tensor: Tensor) -> int:
     """Room for the largest content."""
-    return math.prod(tensor.static_shape) * dtypes.itemsize(tensor.dtype)
+    elements = math.prod(tensor.static_shape) if tensor.layout is None else layout_strides(tensor)[2]
+    return elements * dtypes.itemsize(tensor.dtype)
 
 
 def roots(stages: Sequence[Stage]) -> dict[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinsmith.compiler.backends.native.networks.addresses import Element, flat, flatten, merge
+from tinsmith.compiler.backends.native.networks.addresses import Element, flat, flatten, loop_order, merge
 from tinsmith.compiler.backends.native.networks.expression import (
     Writer,
     applied,
@@ -75,7 +75,7 @@ def target(out: Tensor, vars: Sequence[Expr]) -> Element:
 
 
 def _map(stage: Map, names: Names) -> list[str]:
-    return assign(Load(stage.out, stage.vars), stage.vars, stage.value, names)
+    return assign(Load(stage.out, stage.vars), loop_order(stage.out, stage.vars), stage.value, names)
 
 
 def assign(place: Load, vars: Sequence[Var], value: Expr, names: Names) -> list[str]:
@@ -162,7 +162,7 @@ def _reduce(
     out: Tensor, vars: Sequence[Var], over: Sequence[Var], kind: str, value: Expr, names: Names
 ) -> list[str]:
     place, expr = target(out, vars), flatten(value)
-    (outer, (where, expr)) = merge(vars, [place, expr])
+    (outer, (where, expr)) = merge(loop_order(out, vars), [place, expr])
     (inner, (expr,)) = merge(over, [expr])
     assert isinstance(where, Element)
     dtype = value.dtype
