@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ from tinsmith.compiler.operators.lower import lower
 from tinsmith.spec.targets import Target
 
 EXPORTS = ("tinsmith_abi_version", "tinsmith_describe", "tinsmith_run")
-HEADERS = ("network.h", "math_basic.h", "math_float.h", "math_double.h", "numbers.h")
+C_FOLDER = Path(__file__).parent / "c"
 
 
 def emit(network: Network, target: Target, directory: Path) -> Program:
@@ -70,9 +69,8 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     (directory / "model.h").write_text(_header(network, tables))
     (directory / "network_shapes.h").write_text(_shapes(loops, sizes))
     (directory / "network.c").write_text(_source(functions, writer.calls))
-    for name in (*HEADERS, *headers(), "network_entry.c", "network_model.c"):
-        if not files(__package__).joinpath("c", name).is_file(): continue
-        (directory / name).write_bytes(files(__package__).joinpath("c", name).read_bytes())
+    for path in [*sorted(C_FOLDER.glob("*.h")), C_FOLDER / "network_entry.c", C_FOLDER / "network_model.c"]:
+        (directory / path.name).write_bytes(path.read_bytes())
     return Program(directory, _units(target), EXPORTS, facts)
 
 
