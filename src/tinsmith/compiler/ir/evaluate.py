@@ -56,7 +56,7 @@ def _stage(stage: Stage, known: dict[Tensor, Array]) -> Array:
         case View():
             return _value(stage.source, known).reshape(shape)
         case Map():
-            return np.broadcast_to(_grid(stage.value, stage.vars, known), shape).astype(dtype)
+            return np.broadcast_to(grid(stage.value, stage.vars, known), shape).astype(dtype)
         case Reduce():
             values = _over(stage.value, stage.vars, stage.over, known)
             return _REDUCTIONS[stage.kind](values, len(stage.vars)).astype(dtype)
@@ -72,7 +72,7 @@ def _stage(stage: Stage, known: dict[Tensor, Array]) -> Array:
     raise CannotEvaluate
 
 
-def _grid(expr: Expr, vars: Sequence[Var], known: dict[Tensor, Array]) -> Array:
+def grid(expr: Expr, vars: Sequence[Var], known: dict[Tensor, Array]) -> Array:
     """The values of `expr` over all `vars`, broadcastable to them."""
     _extents(vars)
     values: dict[int, Array] = {}
@@ -124,7 +124,7 @@ def _cast(values: Array, dtype: str, saturate: bool) -> Array:
 
 def _over(expr: Expr, vars: Sequence[Var], over: Sequence[Var], known: dict[Tensor, Array]) -> Array:
     everything = (*vars, *over)
-    values = _grid(expr, everything, known)
+    values = grid(expr, everything, known)
     return np.broadcast_to(values, _extents(everything))
 
 
