@@ -12,6 +12,10 @@
 #define TS_INFINITY __builtin_inf()
 #define TS_NAN_F __builtin_nanf("")
 #define TS_NAN_D __builtin_nan("")
+/* Adding it to |x| < 2^51 rounds x to an integer, which then stands in the low bits. */
+#define TS_ROUNDER 0x1.8p52
+#define TS_LOG2_E 0x1.71547652b82fep+0
+#define TS_TWO_BY_PI 0x1.45f306dc9c883p-1
 
 /* Processors that round to an integer in one instruction; elsewhere the builtins would be calls. */
 #if defined(__SSE4_1__) || defined(__aarch64__) || defined(__ARM_FEATURE_DIRECTED_ROUNDING)

@@ -1,13 +1,15 @@
-/* math_float.h: exponentials and logarithms of floats, within 2 units in the last place (ts_sigmoidf: 2.2).
+/* math_float_exp.h: exponentials, logarithms and hyperbolic functions of floats, within 2.5 units in the last place
+ * (ts_expf, ts_exp2f, ts_logf: 1.1).
  *
  * Names as in math_basic.h. No function has a branch. Polynomials are minimax fits of relative error; the comment
  * beside each says of what, where, and how well. */
-#ifndef TINSMITH_MATH_FLOAT_H
-#define TINSMITH_MATH_FLOAT_H
+#ifndef TINSMITH_MATH_FLOAT_EXP_H
+#define TINSMITH_MATH_FLOAT_EXP_H
 
 #include "math_basic.h"
 
 #define TS_LOG2_E_F 0x1.715476p+0f
+#define TS_LN2_F 0x1.62e430p-1f
 /* ln 2 in two parts; a product of the first with an integer below 2^9 is exact. */
 #define TS_LN2_HIGH_F 0x1.62e4p-1f
 #define TS_LN2_LOW_F 0x1.7f7d1cp-20f
@@ -40,9 +42,10 @@ static inline float ts_boundf(float x, float least, float most)
     return bounded < least ? least : bounded;
 }
 
-static inline float ts_expf(float x)
+/* 2^offset * e^x, within 1 unit in the last place. */
+static inline float ts_scaled_expf(float x, int32_t offset)
 {
-    float bounded = ts_boundf(x, -104.0f, 89.0f);
+    float bounded = ts_boundf(x, -104.0f, 90.0f);
     float shifted = bounded * TS_LOG2_E_F + TS_ROUNDER_F, n = shifted - TS_ROUNDER_F;
     float r = bounded - n * TS_LN2_HIGH_F - n * TS_LN2_LOW_F;
     /* (e^r - 1 - r) / r^2, |r| <= ln(2) / 2, 2^-27. */
@@ -52,7 +55,12 @@ static inline float ts_expf(float x)
     p = p * r + 0x1.5554b0p-3f;
     p = p * r + 0.5f;
     float sum = 1.0f + r, lost = (1.0f - sum) + r;
-    return ts_scalef(sum + (lost + r * r * p), ts_low_integerf(shifted));
+    return ts_scalef(sum + (lost + r * r * p), ts_low_integerf(shifted) + offset);
+}
+
+static inline float ts_expf(float x)
+{
+    return ts_scaled_expf(x, 0);
 }
 
 static inline float ts_exp2f(float x)
@@ -70,10 +78,9 @@ static inline float ts_exp2f(float x)
     return ts_scalef(1.0f + r * p, ts_low_integerf(shifted));
 }
 
-/* (e^x - 1) / 4, which is finite up to x = 89.5. */
-static inline float ts_quarter_expm1f(float x)
+static inline float ts_expm1f(float x)
 {
-    float bounded = ts_boundf(x, -18.0f, 89.5f);
+    float bounded = ts_boundf(x, -18.0f, 89.0f);
     float shifted = bounded * TS_LOG2_E_F + TS_ROUNDER_F, n = shifted - TS_ROUNDER_F;
     float r = bounded - n * TS_LN2_HIGH_F - n * TS_LN2_LOW_F;
     /* (e^r - 1 - r) / r^2, |r| <= ln(2) / 2, 2^-32. */
@@ -83,13 +90,9 @@ static inline float ts_quarter_expm1f(float x)
     p = p * r + 0x1.5554f4p-5f;
     p = p * r + 0x1.555556p-3f;
     p = p * r + 0.5f;
-    float scale = ts_power_of_twof(ts_low_integerf(shifted) - 2);
-    return scale * (r + r * r * p) + (scale - 0.25f);
-}
-
-static inline float ts_expm1f(float x)
-{
-    float result = 4.0f * ts_quarter_expm1f(x);
+    /* Half of the result first: 2^128 is no float. */
+    float scale = ts_power_of_twof(ts_low_integerf(shifted) - 1);
+    float result = 2.0f * (scale * (r + r * r * p) + (scale - 0.5f));
     return ts_absf(x) < 0x1p-25f ? x : result;
 }
 
@@ -154,6 +157,46 @@ static inline float ts_tanhf(float x)
     near = near * square - 0x1.555534p-2f;
     float far = 1.0f - 2.0f / (ts_expf(2.0f * size) + 1.0f);
     return ts_copysignf(size < 0.625f ? size + size * square * near : far, x);
+}
+
+static inline float ts_sinhf(float x)
+{
+    float size = ts_absf(x), square = size * size;
+    /* (sinh(t) - t) / t^3 in t^2, t <= 1. */
+    float near = 0x1.75a6f6p-19f;
+    near = near * square + 0x1.a02156p-13f;
+    near = near * square + 0x1.1110e2p-7f;
+    near = near * square + 0x1.555556p-3f;
+    float quarter = ts_scaled_expf(size, -2), far = 2.0f * quarter - 0.125f / quarter;
+    return ts_copysignf(size < 1.0f ? size + size * square * near : far, x);
+}
+
+static inline float ts_coshf(float x)
+{
+    float quarter = ts_scaled_expf(ts_absf(x), -2);
+    return 2.0f * quarter + 0.125f / quarter;
+}
+
+static inline float ts_asinhf(float x)
+{
+    float size = ts_absf(x), square = size * size;
+    float more = size + square / (1.0f + ts_sqrtf(square + 1.0f));
+    /* From 2^12 on, asinh(t) = ln(2 t) to a float. */
+    float result = ts_log1pf(size < 0x1p12f ? more : size - 1.0f) + (size < 0x1p12f ? 0.0f : TS_LN2_F);
+    return ts_copysignf(result, x);
+}
+
+static inline float ts_acoshf(float x)
+{
+    float above = x - 1.0f, more = above + ts_sqrtf(above * (x + 1.0f));
+    float result = ts_log1pf(x < 0x1p12f ? more : above) + (x < 0x1p12f ? 0.0f : TS_LN2_F);
+    return x < 1.0f ? TS_NAN_F : result;
+}
+
+static inline float ts_atanhf(float x)
+{
+    float size = ts_absf(x);
+    return ts_copysignf(0.5f * ts_log1pf(2.0f * size / (1.0f - size)), x);
 }
 
 /* 1 / (1 + e^-x), without overflow. */
