@@ -65,17 +65,16 @@ TS_INLINE void ts_tiles(const struct ts_contraction *p, int vectors, int tail, s
 TS_INLINE void ts_item(const struct ts_contraction *p, struct ts_operands at, size_t slice, size_t block,
                        ts_activation activation)
 {
-    const size_t per_slice = TS_SLICE / (TS_TILE_VECTORS * TS_LANES);
+    const size_t across = (size_t)ts_tile_vectors(p), per_slice = TS_SLICE / (across * TS_LANES);
     const size_t vectors = (p->columns + TS_LANES - 1) / TS_LANES;
-    const size_t full = p->columns / (TS_TILE_VECTORS * TS_LANES), rest = vectors - full * TS_TILE_VECTORS;
+    const size_t full = p->columns / (across * TS_LANES), rest = vectors - full * across;
     const int tail = (int)(p->columns - (vectors - 1) * TS_LANES);
     for (size_t high = 0; high < p->high; high += p->high_block) {
         size_t strip = slice * per_slice;
         for (; strip < (slice + 1) * per_slice && strip < full; strip++)
-            ts_tiles(p, TS_TILE_VECTORS, TS_LANES, ts_at_vector(p, at, strip * TS_TILE_VECTORS), block, high,
-                     activation);
+            ts_tiles(p, (int)across, TS_LANES, ts_at_vector(p, at, strip * across), block, high, activation);
         if (rest > 0 && full / per_slice == slice)
-            ts_tiles(p, (int)rest, tail, ts_at_vector(p, at, full * TS_TILE_VECTORS), block, high, activation);
+            ts_tiles(p, (int)rest, tail, ts_at_vector(p, at, full * across), block, high, activation);
     }
 }
 

@@ -41,36 +41,55 @@ struct ts_operands {
 };
 
 /* Columns of one work item. */
-#define TS_SLICE (2 * TS_PANEL)
+#define TS_SLICE (4 * TS_PANEL)
 
-/* Vectors in a row of a tile, and vectors that sums may take: what is left of the registers holds one row of weights
- * and the input. */
+/* Vectors that hold the sums of a tile. The other registers hold one row of weights, and the input. */
 #if defined(__AVX512F__)
-#define TS_TILE_VECTORS 2
 #define TS_SUMS 28
 #elif defined(__aarch64__)
-#define TS_TILE_VECTORS 4
 #define TS_SUMS 24
 #elif TS_LANES == 1
-#define TS_TILE_VECTORS 4
 #define TS_SUMS 16
 #elif defined(__i386__)
-#define TS_TILE_VECTORS 2
 #define TS_SUMS 4
+#elif TS_LANES == 4
+#define TS_SUMS 8
 #else
-#define TS_TILE_VECTORS 2
 #define TS_SUMS 12
 #endif
 
-#define TS_TILE_ROWS 14
+/* Vectors in the row of a tile. */
+#define TS_MOST_VECTORS 4
 
-/* Floats of a panel that are fetched ahead of their use. */
-#define TS_AHEAD 256
+/* Floats of a panel that are fetched ahead of their use, by tiles of so many rows: few rows use up their weights as
+ * fast as these arrive, and fetching only adds work. */
+#define TS_AHEAD 512
+#define TS_AHEAD_ROWS 5
 
-/* Rows of a tile with `vectors` vectors in a row. */
+/* Bytes at whose multiples rows of the input share their places in a first-level cache. */
+#define TS_ALIAS 4096
+
+/* Vectors in the rows of a contraction's tiles: at least a whole row of a panel, a cache line, where the registers
+ * suffice. Many rows make the best use of loads, but would throw each other out where they share their places in the
+ * cache. */
+TS_INLINE int ts_tile_vectors(const struct ts_contraction *p)
+{
+#if defined(__AVX512F__)
+    return p->height * p->width <= 2 || p->x_pixel * sizeof(float) % TS_ALIAS == 0 ? 4 : 2;
+#elif defined(__i386__)
+    return (void)p, 2;
+#elif TS_LANES <= 4
+    return (void)p, 4;
+#else
+    return p->height * p->width <= 2 ? 4 : 2;
+#endif
+}
+
+/* Rows of a tile with `vectors` vectors in a row. With four, one row less leaves a register for the input. */
 TS_INLINE int ts_tile_rows(int vectors)
 {
-    return TS_SUMS / vectors < TS_TILE_ROWS ? TS_SUMS / vectors : TS_TILE_ROWS;
+    const int rows = vectors == 4 && TS_SUMS > 24 ? 24 / vectors : TS_SUMS / vectors;
+    return rows < 14 ? rows : 14;
 }
 
 /* Into how many sums each element of a small tile is split: one sum alone would wait for every addition. */
@@ -90,11 +109,11 @@ TS_INLINE void ts_tile_step(const struct ts_contraction *p, int down, int across
                             const float *w, ts_vf *sum)
 {
 #pragma clang fp contract(fast)
-    ts_vf weights[TS_TILE_VECTORS];
+    ts_vf weights[TS_MOST_VECTORS];
     TS_UNROLL
     for (int v = 0; v < vectors; v++) {
         const float *from = w + (size_t)(v * TS_LANES / TS_PANEL) * ts_panel_floats(p) + v * TS_LANES % TS_PANEL;
-        if (v * TS_LANES % TS_PANEL == 0)
+        if (down * across >= TS_AHEAD_ROWS && v * TS_LANES % TS_PANEL == 0)
             __builtin_prefetch(from + TS_AHEAD);
         weights[v] = ts_load(from);
     }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 PANEL = 16
 """Columns of a panel: TS_PANEL of contract_vector.h."""
 
-SLICE = 2 * PANEL
+SLICE = 4 * PANEL
 """Columns of a work item: TS_SLICE of contract_tile.h."""
 
 
