@@ -11,7 +11,8 @@ from tinsmith.compiler.frontends.onnx.files import find_model, parse
 from tinsmith.compiler.frontends.onnx.findings import Findings
 from tinsmith.compiler.frontends.onnx.functions import check_functions, expand_functions
 from tinsmith.compiler.frontends.onnx.graph import network_graph, output_specs
-from tinsmith.compiler.frontends.onnx.inference import fix_inputs, note_types
+from tinsmith.compiler.frontends.onnx.impossible import describe_impossible
+from tinsmith.compiler.frontends.onnx.inference import fix_inputs, infer_types, note_types
 from tinsmith.compiler.frontends.onnx.inputs import declared_inputs, input_specs
 from tinsmith.compiler.frontends.onnx.operators import check_operators, refuse_unknown_operators
 from tinsmith.compiler.frontends.onnx.specialise import specialise
@@ -26,10 +27,10 @@ from tinsmith.spec.request import CompileRequest
 def read(directory: Path, request: CompileRequest) -> Network:
     """The one ONNX model under `directory`, its inputs fixed to the shapes of DataInputConfig.
 
-    Functions are expanded, conditions that the shapes decide are taken, and types and shapes noted as far
-    as ONNX infers them. Raises ClientError: "InputConfiguration" for files that are missing, ambiguous or damaged
-    and for a DataInputConfig that contradicts the model or leaves an input open; "OperatorNotImplemented" for
-    what only models with text, sequences or operators of other domains need. It carries all problems at once.
+    Functions are expanded, conditions that the shapes decide taken, and types and shapes noted as far
+    as ONNX infers them. Raises ClientError with all problems at once: "InputConfiguration" for files that
+    are missing, ambiguous or damaged and for a DataInputConfig that contradicts the model or leaves an input open;
+    "OperatorNotImplemented" for text, sequences and operators of other domains.
     """
     path = find_model(directory)
     findings = Findings(path.relative_to(directory).as_posix())
@@ -40,6 +41,7 @@ def read(directory: Path, request: CompileRequest) -> Network:
     warnings = _prepare(model, findings)
     inputs = _inputs(model.graph, request, findings)
     _specialise(model, inputs, findings)
+    warnings += describe_impossible(model.graph)
     graph = network_graph(model, tensors.weights, findings)
     external = sorted((path.parent / name).relative_to(directory).as_posix() for name in tensors.files)
     return Network(
@@ -84,6 +86,7 @@ def _specialise(model: onnx.ModelProto, inputs: tuple[TensorSpec, ...], findings
     """Makes `inputs` those of `model` and lets their shapes decide what they can."""
     if findings:
         refuse_unknown_operators(model, findings)
+        check_values(model.graph, infer_types(model, {}), findings)
         findings.stop()
     declared = {value.name: value.type for value in model.graph.output}
     declared = {name: onnx.TypeProto.FromString(kind.SerializeToString()) for name, kind in declared.items()}

@@ -41,7 +41,7 @@ def number_classes(graph: onnx.GraphProto) -> list[str]:
 def _as_matrix(node: onnx.NodeProto, output: onnx.ValueInfoProto) -> str:
     classes = [_text(item) for attribute in node.attribute for item in (*attribute.strings, *attribute.ints)]
     node.CopyFrom(onnx.helper.make_node("Identity", node.input, node.output, name=node.name))
-    output.type.CopyFrom(onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, None))
+    output.type.CopyFrom(onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, (None, None)))
     return (
         f"the output {shown(output.name)} is a matrix instead of dictionaries; its columns are the classes "
         f"{_listed(classes)}"
@@ -51,7 +51,7 @@ def _as_matrix(node: onnx.NodeProto, output: onnx.ValueInfoProto) -> str:
 def _numbered(node: onnx.NodeProto, labels: onnx.AttributeProto, output: onnx.ValueInfoProto) -> str:
     classes = [_text(item) for item in labels.strings]
     labels.CopyFrom(onnx.helper.make_attribute(_NUMBERS[node.op_type], range(len(classes))))
-    output.type.CopyFrom(onnx.helper.make_tensor_type_proto(onnx.TensorProto.INT64, None))
+    output.type.tensor_type.elem_type = onnx.TensorProto.INT64
     return (
         f"the output {shown(output.name)} gives the numbers of classes instead of their names, which are, "
         f"from 0, {_listed(classes)}"

@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tinsmith.compiler.frontends.onnx.findings import shown
-from tinsmith.compiler.frontends.onnx.graphs import opset_versions
+from tinsmith.compiler.frontends.onnx.graphs import VERSIONED, opset_versions
 from tinsmith.errors import ClientError
 
 MAX_BYTES = 2**31 - 1
@@ -19,7 +19,6 @@ OLDEST_OPSET = 7
 SHOWN_FILES = 20
 
 _POINTER = b"version https://git-lfs"
-_VERSIONED = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
 
 
 def find_model(directory: Path) -> Path:
@@ -95,10 +94,10 @@ def _version_problems(model: onnx.ModelProto) -> list[str]:
         if not versions:
             problems.append(f"{scope}: opset_import is empty, expected the version of ai.onnx")
         problems += [
-            f"Incompatible ONNX model: {scope}: opset_import of {_VERSIONED[domain]} is {version}, "
+            f"Incompatible ONNX model: {scope}: opset_import of {VERSIONED[domain]} is {version}, "
             f"expected {lowest} to {highest}"
             for domain, version in versions.items()
-            if domain in _VERSIONED
+            if domain in VERSIONED
             for lowest, highest in [_supported(domain)]
             if not lowest <= version <= highest
         ]
@@ -111,6 +110,6 @@ def _opset_imports(model: onnx.ModelProto) -> list[tuple[str, Iterable[onnx.Oper
 
 
 def _supported(domain: str) -> tuple[int, int]:
-    newest: int = max(s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.domain == domain)
-    known = onnx.defs.onnx_opset_version() if domain == "" else newest
-    return (OLDEST_OPSET if domain == "" else 1), known
+    if domain == "ai.onnx.ml":
+        return 1, onnx.defs.onnx_ml_opset_version()
+    return OLDEST_OPSET, onnx.defs.onnx_opset_version()

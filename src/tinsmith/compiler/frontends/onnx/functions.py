@@ -10,6 +10,7 @@ import onnx
 
 from tinsmith.compiler.frontends.onnx.findings import Findings, shown
 from tinsmith.compiler.frontends.onnx.graphs import (
+    VERSIONED,
     FunctionKey,
     call_key,
     canonical_domain,
@@ -154,7 +155,7 @@ def _mark_versions(
     for _, node in nodes_within(function.node):
         domain = canonical_domain(node.domain)
         own, other = versions.get(domain), imported.get(domain)
-        if own is None or other is None or own == other:
+        if domain not in VERSIONED or own is None or other is None or own == other:
             continue
         if _since(node.op_type, domain, own) != _since(node.op_type, domain, other):
             node.metadata_props.add(key=VERSION, value=str(own))

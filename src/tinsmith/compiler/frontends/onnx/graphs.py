@@ -8,6 +8,12 @@ import onnx
 
 from tinsmith.compiler.frontends.onnx.findings import shown
 
+VERSIONED = {"": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
+"""The domains whose operators may be compiled, and how errors call them."""
+OWN_DOMAIN = "tinsmith"
+IMPOSSIBLE = "Impossible"
+"""The one operator that is not of ONNX: see the module of that name."""
+
 FunctionKey = tuple[str, str, str]
 """Domain, name and overload."""
 
@@ -63,6 +69,11 @@ def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> No
     new = list(nodes)
     del graph.node[:]
     graph.node.extend(new)
+
+
+def is_impossible(graph: onnx.GraphProto) -> bool:
+    """Whether `graph` is a branch that cannot be computed."""
+    return any(node.domain == OWN_DOMAIN for node in graph.node)
 
 
 def call_key(node: onnx.NodeProto) -> FunctionKey:

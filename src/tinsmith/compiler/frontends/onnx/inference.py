@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from tinsmith.compiler.frontends.onnx.constants import Values
 from tinsmith.compiler.frontends.onnx.functions import VERSION
 from tinsmith.compiler.frontends.onnx.graphs import (
     graphs,
+    is_impossible,
     nodes_within,
     opset_versions,
     replace_nodes,
@@ -22,6 +24,7 @@ from tinsmith.compiler.ir.model import TensorSpec
 Types = dict[str, onnx.TypeProto]
 """By name of the value; sizes that are not known have no dim_value."""
 
+_ERROR = re.compile(r"\(op_type: ?(\w+), node name: ([^)]*)\): (?:\[\w+\] )?([^(\[]+)")
 _HIDDEN = "tinsmith.hidden"
 _FAILURES = (
     *(onnx.shape_inference.InferenceError, DecodeError, EncodeError),
@@ -30,7 +33,7 @@ _FAILURES = (
 
 
 def fix_inputs(graph: onnx.GraphProto, specs: Sequence[TensorSpec]) -> None:
-    """Makes `specs` the inputs of `graph`; forgets what it says of other values, for other sizes and unchecked."""
+    """Makes `specs` the inputs of `graph` and forgets what it says of other values: sizes are open."""
     _forget_types(graph)
     types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
     del graph.input[:]
@@ -42,6 +45,7 @@ def fix_inputs(graph: onnx.GraphProto, specs: Sequence[TensorSpec]) -> None:
 def infer_types(model: onnx.ModelProto, values: Values) -> Types:
     """The types of all values that have one; `values` are known beforehand. No two values share a name."""
     copy = _simplified(model, values)
+    aliases = _skip_impossible(copy)
     with suppress(*_FAILURES):  # then the types of inputs and initializers are all that is known
         copy = onnx.shape_inference.infer_shapes(copy, check_type=False, strict_mode=False, data_prop=True)
     types: Types = {}
@@ -51,7 +55,25 @@ def infer_types(model: onnx.ModelProto, values: Values) -> Types:
                 types[value.name] = value.type
         for tensor in graph.initializer:
             types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+    types.update((name, types[other]) for name, other in aliases.items() if other in types)
     return types
+
+
+def misfit(model: onnx.ModelProto, values: Values) -> str | None:
+    """What the strict rules of inference find wrong in `model`; None when they find nothing."""
+    try:
+        onnx.shape_inference.infer_shapes(_simplified(model, values), strict_mode=True, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        return _first(str(error))
+    except _FAILURES:
+        return None
+    return None
+
+
+def _first(text: str) -> str:
+    """The innermost of the nested errors that inference prints after one another."""
+    found = _ERROR.search(" ".join(text.split()))
+    return f"node {found[2]!r} ({found[1]}): {found[3]}"[:300] if found else text[:300]
 
 
 def shapes_of(types: Mapping[str, onnx.TypeProto]) -> dict[str, tuple[int | None, ...]]:
@@ -98,6 +120,20 @@ def _simplified(model: onnx.ModelProto, values: Values) -> onnx.ModelProto:
     for domain in sorted(used - opset_versions(copy.opset_import).keys() - {"ai.onnx"}):
         copy.opset_import.add(domain=domain, version=1)
     return copy
+
+
+def _skip_impossible(model: onnx.ModelProto) -> dict[str, str]:
+    """Puts the possible branch of an If in the place of the other; gives the names of its outputs there."""
+    aliases = {}
+    for _, node in nodes_within(model.graph.node):
+        branches = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+        for branch, other in zip(branches, reversed(branches), strict=True):
+            if is_impossible(branch) and not is_impossible(other):
+                aliases.update(
+                    zip((v.name for v in branch.output), (v.name for v in other.output), strict=False)
+                )
+                branch.CopyFrom(other)
+    return aliases
 
 
 def _put_constants(graph: onnx.GraphProto, values: Values) -> None:

@@ -53,7 +53,9 @@ def declared_shape(value: onnx.TypeProto) -> tuple[Size, ...] | None:
 
 
 def dtype_name(elem_type: int) -> str:
-    """The numpy or ml_dtypes name of an ONNX element type."""
+    """The numpy or ml_dtypes name of an ONNX element type; "undefined" for a number that is none."""
+    if elem_type not in onnx.TensorProto.DataType.values() or elem_type == onnx.TensorProto.UNDEFINED:
+        return "undefined"
     return "string" if elem_type == onnx.TensorProto.STRING else onnx_ir.DataType(elem_type).numpy().name
 
 

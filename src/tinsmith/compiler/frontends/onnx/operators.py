@@ -10,6 +10,8 @@ import onnx
 from tinsmith.compiler.frontends.onnx.findings import Findings
 from tinsmith.compiler.frontends.onnx.functions import VERSION
 from tinsmith.compiler.frontends.onnx.graphs import (
+    OWN_DOMAIN,
+    VERSIONED,
     canonical_domain,
     node_name,
     nodes_within,
@@ -17,7 +19,6 @@ from tinsmith.compiler.frontends.onnx.graphs import (
     opset_versions,
 )
 
-DOMAINS = {"": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
 LISTED = 20
 """Nodes that a refusal names for each operator."""
 
@@ -29,12 +30,14 @@ def check_operators(model: onnx.ModelProto, findings: Findings) -> None:
     imported = opset_versions(model.opset_import)
     for index, node in nodes_within(model.graph.node):
         domain = canonical_domain(node.domain)
-        if domain not in DOMAINS:
-            continue
         place = node_name(node, index)
+        if domain == OWN_DOMAIN:
+            findings.damaged(f"{place}: the domain {OWN_DOMAIN} is reserved for the compiler")
+        if domain not in VERSIONED:
+            continue
         version = node_version(node, imported)
         if version is None:
-            findings.damaged(f"{place}: opset_import does not tell the version of {DOMAINS[domain]}")
+            findings.damaged(f"{place}: opset_import does not tell the version of {VERSIONED[domain]}")
             continue
         schema = _schema(node, version)
         if schema is not None and not schema.deprecated:
@@ -65,15 +68,17 @@ def node_version(node: onnx.NodeProto, imported: Mapping[str, int]) -> int | Non
 
 def _refusal(node: onnx.NodeProto, imported: Mapping[str, int]) -> str | None:
     domain = canonical_domain(node.domain)
-    if domain not in DOMAINS:
+    if domain == OWN_DOMAIN:
+        return None
+    if domain not in VERSIONED:
         return f"is of the domain {domain[:80]}, which is not compiled (ai.onnx and ai.onnx.ml are)"
     version = node_version(node, imported)
     if version is None:
         return None
     schema = _schema(node, version)
     if schema is None:
-        return f"does not exist in version {version} of {DOMAINS[domain]}"
-    return f"was withdrawn before version {version} of {DOMAINS[domain]}" if schema.deprecated else None
+        return f"does not exist in version {version} of {VERSIONED[domain]}"
+    return f"was withdrawn before version {version} of {VERSIONED[domain]}" if schema.deprecated else None
 
 
 def _schema(node: onnx.NodeProto, version: int) -> onnx.defs.OpSchema | None:

@@ -65,14 +65,20 @@ class Copier:
         return copy
 
     def _subgraph(self, graph: onnx.GraphProto, attributes: Attributes | None) -> None:
-        """Renames `graph` in place. Its own names hide those around it."""
+        """Renames `graph` in place. Its own names hide those around it; outputs become its own."""
         inner = dict(self._renamed)
         for name in own_names(graph):
             inner[name] = self._names.fresh(self._prefix + name)
+        own = {inner[name] for name in own_names(graph)}
         for value in (*graph.input, *graph.initializer, *graph.output):
             value.name = inner.get(value.name, value.name)
         copier = Copier(self._names, inner, self._prefix)
-        replace_nodes(graph, [copier.node(node, attributes) for node in graph.node])
+        nodes = [copier.node(node, attributes) for node in graph.node]
+        for value in graph.output:
+            if value.name not in own:
+                outer, value.name = value.name, self._names.fresh(f"{value.name}.output")
+                nodes.append(onnx.helper.make_node("Identity", [outer], [value.name]))
+        replace_nodes(graph, nodes)
         del graph.value_info[:]
 
 

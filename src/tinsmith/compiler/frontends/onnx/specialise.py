@@ -8,12 +8,16 @@ import onnx
 
 from tinsmith.compiler.frontends.onnx.constants import Values, known_values
 from tinsmith.compiler.frontends.onnx.graphs import (
+    OWN_DOMAIN,
     canonical_domain,
     free_names,
+    graphs,
+    is_impossible,
     opset_versions,
     replace_nodes,
     subgraphs,
 )
+from tinsmith.compiler.frontends.onnx.impossible import replace_impossible
 from tinsmith.compiler.frontends.onnx.inference import Types, infer_types, shapes_of
 from tinsmith.compiler.frontends.onnx.rename import match_outputs, rename_uses
 
@@ -23,7 +27,8 @@ ROUNDS = 32
 
 def specialise(model: onnx.ModelProto) -> Types:
     """Replaces every If of `model` whose condition is known by its branch, removes nodes that no output
-    needs, and returns what is then known of the types of all values.
+    needs, and returns what is then known of the types of all values. A branch that cannot be computed with
+    these inputs becomes a node that says so, see `impossible`.
 
     The inputs of `model` have fixed shapes and no two of its values share a name.
     """
@@ -34,11 +39,12 @@ def specialise(model: onnx.ModelProto) -> Types:
         types = infer_types(model, values)
         found = known_values(model, shapes_of(types), imported)
         taken = _take_branches(model.graph, found)
-        if not taken and found.keys() == values.keys():
+        if not taken and found.keys() == values.keys() and not replace_impossible(model, types, values):
             break
         values = found
-        if taken:
-            remove_dead_nodes(model.graph)
+        remove_dead_nodes(model.graph)
+    if any(map(is_impossible, graphs(model.graph))):
+        model.opset_import.add(domain=OWN_DOMAIN, version=1)
     return types
 
 

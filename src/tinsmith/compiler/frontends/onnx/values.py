@@ -48,6 +48,8 @@ def check_outputs(
             )
         elif said and not found:
             types[value.name] = onnx.helper.make_tensor_type_proto(said, None)
+        if value.name in types and not types[value.name].tensor_type.HasField("shape"):
+            _complete_rank(types[value.name].tensor_type, declared[value.name].tensor_type)
 
 
 def check_values(graph: onnx.GraphProto, types: Types, findings: Findings) -> None:
@@ -81,6 +83,14 @@ def _check(value: onnx.ValueInfoProto, kind: str | None, role: str, findings: Fi
             f"the {role} {shown(value.name)} has the elem_type {value.type.tensor_type.elem_type}, "
             "which is no type of ONNX"
         )
+
+
+def _complete_rank(found: onnx.TypeProto.Tensor, declared: onnx.TypeProto.Tensor) -> None:
+    """Sizes are those of this compilation; the number of dimensions is that of any."""
+    if declared.HasField("shape"):
+        found.shape.SetInParent()
+        for _ in declared.shape.dim:
+            found.shape.dim.add()
 
 
 def _kind(value: onnx.TypeProto) -> str | None:
