@@ -9,7 +9,7 @@ from typing import Any
 Rule = Callable[..., Any]
 """rule(node, *inputs) -> Tensor or tuple of Tensors; an input that is left out is None."""
 
-MODULES = ("elementwise", "shapes", "movement", "reductions", "contractions", "control")
+MODULES = ("elementwise", "shapes", "movement", "reductions", "contractions", "control", "normalisation", "pooling")
 
 _RULES: dict[tuple[str, str], Rule] = {}
 
