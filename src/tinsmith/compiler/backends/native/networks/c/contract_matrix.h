@@ -34,7 +34,8 @@ TS_INLINE struct ts_operands ts_at_vector(const struct ts_contraction *p, struct
 {
     const size_t column = vector * TS_LANES;
     at.w += column / TS_PANEL * ts_panel_floats(p) + column % TS_PANEL;
-    at.bias += column;
+    if (p->bias)
+        at.bias += column;
     at.y += column;
     if (p->residual)
         at.residual += column;

@@ -22,6 +22,8 @@ struct ts_contraction {
     /* Output channels of a group. Its weights are panels of TS_PANEL columns, the last filled up with zeros. */
     size_t columns;
     size_t y_row, y_pixel;
+    /* `bias` is set: the start of the sums, which is 0 otherwise. */
+    bool bias;
     /* `residual` is set: a tensor that is added before the activation. */
     bool residual;
     size_t residual_row, residual_pixel;
@@ -166,7 +168,7 @@ TS_INLINE void ts_tile(const struct ts_contraction *p, int down, int across, int
         if (p->high_block < p->high && first != 0)
             sum[i] = ts_load_some(y, v == vectors - 1 ? tail : TS_LANES);
         else
-            sum[i] = ts_load(at.bias + v * TS_LANES);
+            sum[i] = p->bias ? ts_load(at.bias + v * TS_LANES) : ts_splat(0);
     }
     TS_UNROLL
     for (int i = sums; i < ts_tile_ways(sums) * sums; i++)

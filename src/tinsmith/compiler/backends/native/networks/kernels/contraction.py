@@ -98,6 +98,7 @@ def plan_convolution(
         **_pixels(x, y, residual, window, (high, wide)),
         **_taps(x, depth, (high, wide), window),
         "columns": columns,
+        "bias": True,
         "groups": groups,
         "x_group": depth,
         "y_group": columns,

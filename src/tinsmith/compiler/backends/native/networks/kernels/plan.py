@@ -53,7 +53,7 @@ def define(
     struct: str,
     call: str,
     header: str,
-    constants: Mapping[str, int | bool],
+    constants: Mapping[str, int | bool | str],
     offsets: Mapping[str, int],
     activation: Activation,
     node: str,
@@ -70,7 +70,7 @@ def define(
     )
     text = f"{struct} {fields} {pointers} {activation.expression}"
     name = f"ts_{kind}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    unused = [f"(void){name};" for name in ("residual", "scratch") if name not in offsets]
+    unused = [f"(void){name};" for name in ("bias", "residual", "scratch") if name not in offsets]
     source = "\n".join(
         [
             f"/* {_comment(node)} */",
@@ -91,7 +91,7 @@ def define(
     return name, source, (header, *activation.headers)
 
 
-def _fields(constants: Mapping[str, int | bool]) -> str:
+def _fields(constants: Mapping[str, int | bool | str]) -> str:
     return ", ".join(
         f".{name} = {str(value).lower() if isinstance(value, bool) else value}"
         for name, value in constants.items()
