@@ -9,7 +9,31 @@ from typing import Any
 Rule = Callable[..., Any]
 """rule(node, *inputs) -> Tensor or tuple of Tensors; an input that is left out is None."""
 
-MODULES = ("elementwise", "shapes", "movement", "reductions", "contractions", "control", "normalisation", "pooling")
+MODULES = (
+    "elementwise",
+    "activations",
+    "casts",
+    "generators",
+    "logic",
+    "ml",
+    "quantize",
+    "rotary",
+    "shapes",
+    "movement",
+    "reductions",
+    "contractions",
+    "control",
+    "recurrent",
+    "selection",
+    "sorting",
+    "machine_learning",
+    "text",
+    "normalisation",
+    "pooling",
+    "pad",
+    "gather",
+    "scatter",
+)
 
 _RULES: dict[tuple[str, str], Rule] = {}
 
