@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,14 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.networks import memory
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
-from tinsmith.compiler.backends.native.networks.externs import call_extern, headers
+from tinsmith.compiler.backends.native.networks.externs import call_extern, copy, headers, measure, put
 from tinsmith.compiler.backends.native.networks.fuse import fuse
+from tinsmith.compiler.backends.native.networks.calls import plan_layer
+from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
+from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
+from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, rim
 from tinsmith.compiler.backends.native.networks.nests import Names, body
+from tinsmith.compiler.backends.native.networks.outputs import separate_outputs
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir import loops as ir
@@ -24,21 +30,31 @@ from tinsmith.compiler.ir.loops import (
     Extern,
     Loops,
     Map,
+    Measure,
     Put,
     Repeat,
     Size,
     Stage,
     Tensor,
-    Var,
     View,
     expressions,
     reads,
+    sizes_set,
+    sizes_used,
     walk,
     writes,
 )
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.operators.lower import lower
 from tinsmith.spec.targets import Target
+
+PASSES: tuple[Callable[[Loops], Loops], ...] = (
+    separate_outputs,
+    find_layers,
+    assign_layouts,
+    fuse,
+)
+"""What happens to the loop nests of a network before they become C, in order."""
 
 EXPORTS = ("tinsmith_abi_version", "tinsmith_describe", "tinsmith_run")
 C_FOLDER = Path(__file__).parent / "c"
@@ -49,7 +65,9 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
 
     Raises ClientError that names every node that is not compiled.
     """
-    loops = fuse(_with_outputs(lower(network)))
+    loops = lower(network)
+    for change in PASSES:
+        loops = change(loops)
     elsewhere = {*loops.inputs, *loops.outputs}
     plan = memory.plan(loops, elsewhere)
     tables = Tables()
@@ -68,27 +86,10 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     (directory / "model.bin").write_bytes(tables.data())
     (directory / "model.h").write_text(_header(network, tables))
     (directory / "network_shapes.h").write_text(_shapes(loops, sizes))
-    (directory / "network.c").write_text(_source(functions, writer.calls))
+    (directory / "network.c").write_text(_source(functions, writer))
     for path in [*sorted(C_FOLDER.glob("*.h")), C_FOLDER / "network_entry.c", C_FOLDER / "network_model.c"]:
         (directory / path.name).write_bytes(path.read_bytes())
     return Program(directory, _units(target), EXPORTS, facts)
-
-
-def _with_outputs(loops: Loops) -> Loops:
-    """Every output has a tensor of its own, which a stage fills."""
-    made = {tensor for stage in loops.stages if not isinstance(stage, View) for tensor in writes(stage)}
-    shown = set(memory.roots(loops.stages).values())
-    seen: set[Tensor] = set()
-    stages, outputs = list(loops.stages), []
-    for tensor in loops.outputs:
-        if tensor not in made or tensor in seen or tensor in shown or not tensor.is_static:
-            copy = Tensor(f"{tensor.name}#out", tensor.dtype, tensor.shape)
-            vars = ir.variables(tensor.shape)
-            stages.append(Map(copy, vars, tensor[vars], origin="output"))
-            tensor = copy
-        seen.add(tensor)
-        outputs.append(tensor)
-    return Loops(loops.inputs, tuple(outputs), tuple(stages))
 
 
 @dataclass
@@ -102,14 +103,16 @@ class StageWriter:
     """Statements of the function that runs everything."""
     sizes: dict[Size, int] = field(default_factory=dict)
     """Number of each run-time size."""
+    kernels: dict[str, Plan] = field(default_factory=dict)
+    """The kernels that are called, by name."""
     _constants: dict[Tensor, str] = field(default_factory=dict)
     _count: int = 0
+    _repeats: int = 0
 
     def __post_init__(self) -> None:
         self._shown = memory.roots(self.loops.stages)
-        for stage in memory.flattened(self.loops.stages):
-            tensors = [*writes(stage), *reads(stage)]
-            for size in (dim for tensor in tensors for dim in tensor.shape if isinstance(dim, Size)):
+        for stage in self.loops.stages:
+            for size in sizes_used(stage):
                 self.sizes.setdefault(size, len(self.sizes))
 
     def functions(self) -> list[str]:
@@ -138,17 +141,15 @@ class StageWriter:
         return {var: name for var, name in outer.items() if var in parts}
 
     def _repeat(self, stage: Repeat, outer: dict[Expr, str], found: list[str]) -> list[str]:
-        name = f"round_{len(outer)}_{self._count}"
+        self._repeats += 1
+        name = f"round_{self._repeats}"
         inner = self._block(stage.body, {**outer, stage.var: name}, found)
         extent = stage.var.extent
-        most = str(extent) if isinstance(extent, int) else f"run->sizes[{self.sizes[extent]}]"
+        most = str(extent) if isinstance(extent, int) else self._size(extent)
         test = f"{name} < {most}"
-        if stage.unless is not None:
-            test += f" && *({self._pointer(stage.unless, const=True)})"
-        after = []
-        if stage.rounds is not None:
-            number = self.sizes.setdefault(stage.rounds, len(self.sizes))
-            after = [f"run->sizes[{number}] = {name};"]
+        if stage.condition is not None:
+            test += f" && *{self._pointer(stage.condition)}"
+        after = [] if stage.rounds is None else [f"{self._size(stage.rounds)} = {name};"]
         return [
             f"ts_index {name} = 0;",
             f"for (; {test}; {name}++) {{",
@@ -156,6 +157,9 @@ class StageWriter:
             "}",
             *after,
         ]
+
+    def _size(self, size: Size) -> str:
+        return f"run->sizes[{self.sizes[size]}]"
 
     def _function(self, name: str, stage: Stage, outer: dict[Expr, str]) -> str:
         parameters = ", ".join(["const struct ts_run *run", *(f"ts_index {var}" for var in outer.values())])
@@ -166,37 +170,46 @@ class StageWriter:
             const = tensor not in writes(stage)
             qualifier = "const " if const else ""
             storage = STORAGE[tensor.dtype]
-            lines.append(f"{qualifier}{storage} *restrict {names[tensor]} = {self._pointer(tensor, const)};")
+            lines.append(f"{qualifier}{storage} *restrict {names[tensor]} = {self._pointer(tensor)};")
         known: dict[Expr, str] = dict(outer)
-        for size, number in self.sizes.items():
-            known[size] = f"run->sizes[{number}]"
-        lines += self._body(stage, Names(names, known))
+        made = sizes_set(stage)
+        for size in sizes_used(stage):
+            known[size] = self._size(size) if size in made else f"size_{self.sizes[size]}"
+        statements = self._body(stage, Names(names, known))
+        lines += self._known_sizes(statements, [size for size in sizes_used(stage) if size not in made])
+        lines += statements
         text = "\n".join("\t" + line if not line.startswith("#") else line for line in _pragmas_first(lines))
         origin = stage.origin.replace("*/", "* /").replace("/*", "/ *").replace("\n", " ")
         return f"/* {origin} */\nstatic void {name}({parameters})\n{{\n{text}\n}}\n"
 
+    def _known_sizes(self, statements: Sequence[str], sizes: Sequence[Size]) -> list[str]:
+        """Constants for the sizes that the statements use: the compiler cannot know that stores leave them alone."""
+        used = set(re.findall(r"\bsize_\d+\b", "\n".join(statements)))
+        named = {f"size_{self.sizes[size]}": size for size in sizes}
+        return [f"const ts_index {name} = {self._size(named[name])};" for name in named if name in used]
+
     def _body(self, stage: Stage, names: Names) -> list[str]:
         match stage:
             case Copy():
-                return [f"{_copy(stage.out, names, stage.source)}"]
+                return [copy(stage, names)]
             case Put():
-                vars = ir.variables(stage.source.shape)
-                place = Map(stage.out, vars, stage.source[vars])
-                return _put(stage, place, names)
+                return put(stage, names)
+            case Measure():
+                return measure(stage, names)
             case Extern():
-                return call_extern(stage, names)
+                return call_extern(stage, names, sizes_set(stage))
             case _:
                 return body(stage, names)
 
-    def _pointer(self, tensor: Tensor, const: bool) -> str:
+    def _pointer(self, tensor: Tensor) -> str:
         owner = self._shown.get(tensor, tensor)
         storage = STORAGE[tensor.dtype]
         if owner.value is not None:
             return f"TS_CONSTANT({storage}, {self._constant(owner)})"
         if owner in self.loops.inputs:
-            return f"run->inputs[{self.loops.inputs.index(owner)}]"
+            return f"TS_INPUT({storage}, {self.loops.inputs.index(owner)})"
         if owner in self.loops.outputs:
-            return f"run->outputs[{self.loops.outputs.index(owner)}]"
+            return f"TS_OUTPUT({storage}, {self.loops.outputs.index(owner)})"
         return f"TS_ARENA({storage}, {self.plan.offsets[owner]})"
 
     def _constant(self, tensor: Tensor) -> str:
@@ -213,21 +226,6 @@ def _pragmas_first(lines: list[str]) -> list[str]:
     """A pragma about floating point must open its block."""
     pragmas = [line for line in lines if line.startswith("#")]
     return [*pragmas, *(line for line in lines if not line.startswith("#"))]
-
-
-def _copy(out: Tensor, names: Names, source: Tensor) -> str:
-    count = memory.tensor_bytes(out)
-    return f"__builtin_memmove({names.tensors[out]}, {names.tensors[source]}, {count});"
-
-
-def _put(stage: Put, place: Map, names: Names) -> list[str]:
-    at = ir.expressions(stage)[0]
-    vars = ir.variables(stage.source.shape)
-    shifted = Tensor(stage.out.name, stage.out.dtype, stage.out.shape)
-    tensors = {**names.tensors, shifted: names.tensors[stage.out]}
-    from tinsmith.compiler.backends.native.networks.nests import assign
-
-    return assign(shifted[(at, *vars)], vars, stage.source[vars], Names(tensors, names.outer))
 
 
 def _define(
@@ -294,9 +292,14 @@ def _shapes(loops: Loops, sizes: dict[Size, int]) -> str:
     )
 
 
-def _source(functions: Sequence[str], calls: Sequence[str]) -> str:
-    lines = "\n".join(f"\t{line}" for line in calls)
-    includes = "".join(f'#include "{name}"\n' for name in ("network.h", *headers()))
+def _source(functions: Sequence[str], writer: StageWriter) -> str:
+    lines = "\n".join(f"\t{line}" for line in writer.calls)
+    kernels = writer.kernels.values()
+    names = dict.fromkeys(
+        ["network.h", "layer.h", *headers(), *(name for plan in kernels for name in plan.headers)]
+    )
+    includes = "".join(f'#include "{name}"\n' for name in names)
+    functions = [*(plan.source for plan in kernels), *functions]
     return (
         "/* network.c: one function per stage, and the order in which they run. */\n"
         f"{includes}\n#ifdef TS_VARIANT\n#define TS_RUN TS_NAME(ts_network)\n#else\n"
@@ -314,5 +317,3 @@ def _units(target: Target) -> tuple[Unit, ...]:
         units.append(Unit("network.c", f"network_{name}.o", (f"TS_VARIANT={name}",), cpu))
     return tuple(units)
 
-
-__all__ = ["Var", "emit"]

@@ -1,0 +1,106 @@
+"""Layers as calls of kernels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from tinsmith.compiler.backends.native.networks.expression import Writer
+from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation
+from tinsmith.compiler.backends.native.networks.kernels.contraction import Window, plan_convolution, plan_gemm
+from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
+from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane
+from tinsmith.compiler.backends.native.networks.layers import Layer
+from tinsmith.compiler.ir.loops import Apply, Expr, Gemm, Literal, Load, Tensor, Var, rebuild
+
+
+def plan_layer(layer: Layer) -> Plan:
+    """The kernel of a layer whose tensors have their layouts."""
+    activation = _activation(layer)
+    if isinstance(layer.form, Gemm):
+        rows = math.prod(layer.x.static_shape[:-1])
+        return plan_gemm(
+            rows,
+            np.ascontiguousarray(layer.weights),
+            layer.bias,
+            residual_row=None if layer.residual is None else layer.out.static_shape[-1],
+            activation=activation,
+            node=layer.origin,
+        )
+    strides, dilations, weights = layer.form.strides, layer.form.dilations, layer.weights
+    half = len(layer.form.pads) // 2
+    begins, ends = layer.form.pads[:half], layer.form.pads[half:]
+    if half == 1:
+        strides, dilations, begins, ends = (1, *strides), (1, *dilations), (0, *begins), (0, *ends)
+        weights = weights[:, :, None, :]
+    window = Window(
+        (strides[0], strides[1]), (dilations[0], dilations[1]), Halo(begins[0], begins[1], ends[0], ends[1])
+    )
+    return plan_convolution(
+        plane(layer.x),
+        plane(layer.out),
+        weights,
+        layer.bias,
+        window=window,
+        groups=layer.form.groups,
+        residual=None if layer.residual is None else plane(layer.residual),
+        activation=activation,
+        node=layer.origin,
+    )
+
+
+def plane(tensor: Tensor) -> Plane:
+    """An image whose channels are innermost."""
+    assert tensor.layout is not None
+    images, channels, *space = tensor.static_shape
+    before, after = tensor.layout.before[2:], tensor.layout.after[2:]
+    if len(space) == 1:
+        space, before, after = [1, *space], (0, *before), (0, *after)
+    return Plane(images, space[0], space[1], channels, Halo(before[0], before[1], after[0], after[1]))
+
+
+def _activation(layer: Layer) -> Activation:
+    if layer.activation is None:
+        return IDENTITY
+    value, x = layer.activation
+    text = _vector_text(value, x)
+    return Activation(text) if text is not None else _by_lanes(value, x)
+
+
+def _vector_text(value: Expr, x: Expr) -> str | None:
+    """Of what vectors do directly."""
+    if value is x:
+        return "x"
+    if isinstance(value, Literal):
+        return f"ts_splat({float(np.float32(value.value)).hex()}f)" if np.isfinite(value.value) else None
+    if not isinstance(value, Apply):
+        return None
+    if value.op in ("min", "max") and isinstance(value.args[1], Literal) and np.isfinite(value.args[1].value):
+        inner = _vector_text(value.args[0], x)
+        bound = f"{float(np.float32(value.args[1].value)).hex()}f"
+        function = {"max": "ts_at_least", "min": "ts_at_most"}[value.op]
+        return None if inner is None else f"{function}({inner}, {bound})"
+    operator = {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(value.op)
+    if operator is None:
+        return None
+    left, right = (_vector_text(argument, x) for argument in value.args)
+    return None if left is None or right is None else f"({left} {operator} {right})"
+
+
+def _by_lanes(value: Expr, x: Expr) -> Activation:
+    """Element by element; the C compiler makes vectors of it."""
+    argument = Var("v", 1, "float32")
+    function = rebuild(value, lambda part: argument if part is x else None)
+    lines, (text,) = Writer(_nothing_is_loaded, {argument: "v"}).write([function])
+    body = " ".join([*lines, f"lanes[lane] = {text};"])
+    return Activation(
+        "({ float lanes[TS_LANES]; __builtin_memcpy(lanes, &x, sizeof x); "
+        f"for (int lane = 0; lane < TS_LANES; lane++) {{ const float v = lanes[lane]; {body} }} "
+        "ts_vf result; __builtin_memcpy(&result, lanes, sizeof result); result; })"
+    )
+
+
+def _nothing_is_loaded(load: Load, text: Callable[[Expr], str]) -> str:
+    raise AssertionError(load)

@@ -1,0 +1,185 @@
+"""Contractions that a kernel takes, together with what follows them element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tinsmith.compiler.backends.native.networks import epilogue
+from tinsmith.compiler.backends.native.networks.epilogue import Activation, Affine, Residual
+from tinsmith.compiler.ir.loops import (
+    Contract,
+    Conv,
+    Expr,
+    Gemm,
+    Loops,
+    Map,
+    Repeat,
+    Stage,
+    Tensor,
+    reads,
+)
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(Stage):
+    """out = activation(contraction of `x` with `weights` + bias + residual)."""
+
+    x: Tensor
+    form: Gemm | Conv
+    weights: Array
+    """Conv: [out channels, in channels / groups, kernel..]; Gemm: [k, n]."""
+    bias: Array | None
+    residual: Tensor | None = None
+    activation: tuple[Expr, Expr] | None = None
+    """A function's value, and the part of it that stands for its argument."""
+
+    @property
+    def whole(self) -> tuple[Tensor, ...]:
+        return (self.x,) if self.residual is None else (self.x, self.residual)
+
+
+@dataclass
+class _Epilogue:
+    """Collects the steps behind a contraction, as long as a kernel can do them."""
+
+    weights: Array
+    bias: Array | None
+    channel_axis: int
+    residual: Tensor | None = None
+    activation: tuple[Expr, Expr] | None = None
+
+    def add(self, steps: Sequence[epilogue.Step]) -> bool:
+        """False, and nothing changed, where a kernel cannot do them all."""
+        trial = replace(self)
+        for step in steps:
+            if not trial._add(step):
+                return False
+        self.__dict__.update(trial.__dict__)
+        return True
+
+    def _add(self, step: epilogue.Step) -> bool:
+        match step:
+            case Affine():
+                return self._scale(step)
+            case Residual():
+                if self.residual is not None or self.activation is not None:
+                    return False
+                self.residual = step.tensor
+            case Activation():
+                if self.activation is not None:
+                    return False
+                self.activation = (step.value, step.x)
+        return True
+
+    def _scale(self, step: Affine) -> bool:
+        if self.activation is not None or (self.residual is not None and (step.scale != 1).any()):
+            return False
+        channels = self.weights.shape[self.channel_axis]
+        shape = [1] * self.weights.ndim
+        shape[self.channel_axis] = -1
+        if (step.scale != 1).any():
+            scale = np.broadcast_to(step.scale, (channels,))
+            self.weights = self.weights * scale.reshape(shape)
+            self.bias = None if self.bias is None else self.bias * scale
+        if step.shift.any():
+            bias = np.zeros(channels) if self.bias is None else self.bias
+            self.bias = bias + np.broadcast_to(step.shift, (channels,))
+        return True
+
+
+@dataclass
+class _Graph:
+    """Who reads what."""
+
+    readers: dict[Tensor, list[Stage]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stages: Sequence[Stage]) -> _Graph:
+        graph = cls()
+        for stage in stages:
+            for tensor in reads(stage):
+                graph.readers.setdefault(tensor, []).append(stage)
+        return graph
+
+
+def find_layers(loops: Loops) -> Loops:
+    """Replaces contractions with constant weights by layers."""
+    return replace(loops, stages=tuple(_find(loops.stages, set(loops.outputs))))
+
+
+def _find(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
+    graph = _Graph.of(stages)
+    replaced: dict[int, Stage | None] = {}
+    for stage in stages:
+        if isinstance(stage, Repeat):
+            replaced[id(stage)] = stage
+            continue
+        if not isinstance(stage, Contract) or (start := _start(stage)) is None:
+            continue
+        absorbed, layer = _with_epilogue(stage, start, graph, kept)
+        replaced[id(stage)] = None
+        for other in absorbed:
+            replaced[id(other)] = None
+        replaced[id(absorbed[-1] if absorbed else stage)] = layer
+    found = [replaced.get(id(stage), stage) for stage in stages]
+    return [stage for stage in found if stage is not None]
+
+
+def _start(stage: Contract) -> _Epilogue | None:
+    """The weights, where a kernel takes this contraction."""
+    if stage.out.dtype != "float32" or len(stage.operands) != 2 or not stage.out.is_static:
+        return None
+    x, w = stage.operands
+    if w.value is None or x.value is not None or not x.is_static or 0 in x.static_shape + w.static_shape:
+        return None
+    if isinstance(stage.form, Gemm):
+        value = w.value.reshape(w.value.shape[-2:]) if math.prod(w.value.shape[:-2]) == 1 else None
+        if value is None:
+            return None
+        return _Epilogue(value.T if stage.form.transposed else value, None, 1)
+    if isinstance(stage.form, Conv) and _takes_conv(stage.form, x, w.value):
+        return _Epilogue(w.value, None, 0)
+    return None
+
+
+def _takes_conv(form: Conv, x: Tensor, w: Array) -> bool:
+    if x.rank not in (3, 4) or min(form.pads) < 0:
+        return False
+    depth = w.shape[1]
+    return form.groups == 1 or (depth % 8 == 0 and (w.shape[0] // form.groups) % 8 == 0)
+
+
+def _with_epilogue(
+    stage: Contract, start: _Epilogue, graph: _Graph, kept: set[Tensor]
+) -> tuple[list[Stage], Layer]:
+    """The maps that become part of the layer, and the layer."""
+    absorbed: list[Stage] = []
+    out = stage.out
+    channel = out.rank - 1 if isinstance(stage.form, Gemm) else 1
+    while out not in kept and len(graph.readers.get(out, ())) == 1:
+        (reader,) = graph.readers[out]
+        steps = epilogue.steps(reader, out, channel) if isinstance(reader, Map) else None
+        if steps is None or not start.add(steps):
+            break
+        absorbed.append(reader)
+        out = reader.out
+    assert stage.form is not None
+    bias = None if start.bias is None else start.bias.astype(np.float32)
+    layer = Layer(
+        out,
+        stage.operands[0],
+        stage.form,
+        start.weights.astype(np.float32),
+        bias,
+        start.residual,
+        start.activation,
+        origin=" + ".join([stage.origin, *(part.origin for part in absorbed)]),
+    )
+    return absorbed, layer
