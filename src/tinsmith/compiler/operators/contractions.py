@@ -1,10 +1,13 @@
-"""Operators that multiply and add: matrices and convolutions."""
+"""Operators that multiply and add matrices."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from tinsmith.compiler.ir import loops
 from tinsmith.compiler.ir.loops import Contract, Expr, Gemm, Tensor
 from tinsmith.compiler.operators.node import Node, at, broadcast
+from tinsmith.compiler.operators.reductions import wide
 from tinsmith.compiler.operators.registry import operator
 
 
@@ -41,3 +44,37 @@ def product(node: Node, a: Tensor, b: Tensor, transposed: bool = False) -> Tenso
         out, vars, (over,), at(a, (*lead, row, over)), b_at(), Gemm(transposed), (a, b), origin=node.origin
     )
     return node.add(stage)
+
+
+@operator("Gemm")
+def gemm(node: Node, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+    if a.rank != 2 or b.rank != 2:
+        raise node.refuse(f"shapes {a.shape} and {b.shape} are not of matrices")
+    left = permuted(node, a, (1, 0)) if node.integer("transA", 0) else a
+    out = product(node, left, b, transposed=bool(node.integer("transB", 0)))
+    alpha, beta = node.number("alpha", 1), node.number("beta", 1)
+    added = c if beta else None
+    if alpha == 1 and added is None:
+        return out
+    if added is not None and broadcast(node, added.shape, out.shape) != out.shape:
+        raise node.refuse(f"C of shape {added.shape} does not fit the product's {out.shape}")
+    dtype = wide(a.dtype)
+
+    def scaled(value: Expr, factor: float) -> Expr:
+        return value.cast(dtype) if factor == 1 else value.cast(dtype) * factor
+
+    def value(*i: Expr) -> Expr:
+        total = scaled(out[i], alpha)
+        if added is not None:
+            total = total + scaled(at(added, i), beta)
+        return total.cast(a.dtype)
+
+    return node.map(out.shape, value)
+
+
+def permuted(node: Node, x: Tensor, order: Sequence[int]) -> Tensor:
+    """Axis i of the result is axis order[i] of x."""
+    if list(order) == list(range(x.rank)):
+        return x
+    shape = tuple(x.shape[axis] for axis in order)
+    return node.map(shape, lambda *i: x[tuple(i[list(order).index(axis)] for axis in range(x.rank))])

@@ -28,7 +28,7 @@ def reduce_axes(
     value: Callable[[Index], Expr],
     keepdims: bool = True,
 ) -> Tensor:
-    """kind over `axes` of value(index into `shape`); reduced axes have length 1 or, without `keepdims`, go."""
+    """kind over `axes` of value(index into `shape`); reduced axes get length 1 or, without `keepdims`, go."""
     plan = _plan(shape, axes, keepdims)
     return node.reduce(plan.shape, plan.over, kind, lambda *vars: value(plan.index(vars)))
 

@@ -32,8 +32,7 @@ MODULES = (
     "pooling",
     "pad",
     "gather",
-    "scatter",
-)
+    "scatter", "einsum", "convolution", "quantized")
 
 _RULES: dict[tuple[str, str], Rule] = {}
 
