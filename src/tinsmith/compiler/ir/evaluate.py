@@ -107,6 +107,8 @@ def apply(op: str, arguments: Sequence[Array], dtype: str) -> Array:
     """A function of loops.FUNCTIONS on arrays."""
     if op in ("cast", "cast_wrap"):
         return _cast(arguments[0], dtype, saturate=op == "cast")
+    if op == "reinterpret":
+        return np.ascontiguousarray(arguments[0]).view(_numpy(dtype)).reshape(arguments[0].shape)
     function = _FUNCTIONS.get(op)
     if function is None:
         raise CannotEvaluate
@@ -114,12 +116,12 @@ def apply(op: str, arguments: Sequence[Array], dtype: str) -> Array:
 
 
 def _cast(values: Array, dtype: str, saturate: bool) -> Array:
-    target = _numpy(dtype)
-    if dtype in dtypes.SMALL_FLOATS and saturate:
-        raise CannotEvaluate
     if dtype == BOOL:
         return np.asarray(values != 0)
-    return values.astype(target)
+    if dtype in dtypes.SMALL_FLOATS and saturate:
+        least, most = dtypes.range_of(dtype)
+        values = np.clip(values.astype(np.float64), least, most).astype(np.float32)
+    return values.astype(_numpy(dtype))
 
 
 def _over(expr: Expr, vars: Sequence[Var], over: Sequence[Var], known: dict[Tensor, Array]) -> Array:

@@ -265,6 +265,11 @@ class Stage:
     origin: str = field(kw_only=True, default="")
     """The node it came from, for people."""
 
+    @property
+    def whole(self) -> tuple[Tensor, ...]:
+        """Tensors that it reads beside those in its expressions."""
+        return ()
+
 
 @dataclass(frozen=True, eq=False)
 class Map(Stage):
@@ -379,18 +384,26 @@ class Extern(Stage):
     function: str
     inputs: tuple[Tensor, ...]
     more: tuple[Tensor, ...] = ()
-    numbers: tuple[int | float, ...] = ()
+    numbers: tuple[int | float | Size, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Measure(Stage):
+    """size = value, kept within 0 .. size.most; `out`, an int64 scalar, gets it too."""
+
+    size: Size
+    value: Expr
 
 
 @dataclass(frozen=True, eq=False)
 class Repeat(Stage):
-    """Runs `body` for var = 0 .. and stops after var.extent rounds or when `unless` (a scalar BOOL, read before each
-    round) is false. Tensors that the body writes with Copy or Put keep their content from round to round; `out` is any
+    """Runs `body` for var = 0 .. and stops after var.extent rounds or when `condition` (one BOOL, read before each
+    round) is false: a loop or, of one round, a branch. Tensors that the body writes with Copy or Put keep their content from round to round; `out` is any
     of them."""
 
     var: Var
     body: tuple[Stage, ...]
-    unless: Tensor | None = None
+    condition: Tensor | None = None
     rounds: Size | None = None
     """Gets the number of rounds, where someone asks."""
 
@@ -564,7 +577,7 @@ def expressions(stage: Stage) -> tuple[Expr, ...]:
                 stage.value,
                 *((stage.guard,) if stage.guard is not None else ()),
             )
-        case Map() | Reduce() | ArgReduce() | Accumulate():
+        case Map() | Reduce() | ArgReduce() | Accumulate() | Measure():
             return (stage.value,)
         case Contract():
             return (stage.lhs, stage.rhs)
@@ -576,7 +589,7 @@ def expressions(stage: Stage) -> tuple[Expr, ...]:
 
 def reads(stage: Stage) -> list[Tensor]:
     """The tensors that a stage reads, each once."""
-    found: dict[Tensor, None] = {}
+    found: dict[Tensor, None] = dict.fromkeys(stage.whole)
     match stage:
         case View() | Copy():
             found[stage.source] = None
@@ -587,8 +600,8 @@ def reads(stage: Stage) -> list[Tensor]:
         case Repeat():
             for part in stage.body:
                 found.update(dict.fromkeys(reads(part)))
-            if stage.unless is not None:
-                found[stage.unless] = None
+            if stage.condition is not None:
+                found[stage.condition] = None
         case Contract():
             found.update(dict.fromkeys(stage.operands))
         case _:
@@ -606,3 +619,46 @@ def writes(stage: Stage) -> list[Tensor]:
     if isinstance(stage, Repeat):
         return list(dict.fromkeys(tensor for part in stage.body for tensor in writes(part)))
     return [stage.out]
+
+
+def sizes_set(stage: Stage) -> list[Size]:
+    """The run-time sizes that a stage finds out: of an Extern, those in the shapes of what it fills that it is not given."""
+    match stage:
+        case Measure():
+            return [stage.size]
+        case Extern():
+            given = {dim for tensor in stage.inputs for dim in tensor.shape} | set(stage.numbers)
+            made = dict.fromkeys(dim for tensor in writes(stage) for dim in tensor.shape)
+            return [dim for dim in made if isinstance(dim, Size) and dim not in given]
+        case Repeat():
+            inner = [size for part in stage.body for size in sizes_set(part)]
+            return inner if stage.rounds is None else [*inner, stage.rounds]
+        case _:
+            return []
+
+
+def sizes_used(stage: Stage) -> list[Size]:
+    """All run-time sizes that a stage has to do with, those that it sets too."""
+    tensors = [*writes(stage), *reads(stage)]
+    found: list[object] = [dim for tensor in tensors for dim in tensor.shape]
+    parts = walk(expressions(stage))
+    found += [part for part in parts if isinstance(part, Size)]
+    found += [var.extent for var in (*loop_vars(stage), *(part for part in parts if isinstance(part, Var)))]
+    if isinstance(stage, Extern):
+        found += stage.numbers
+    if isinstance(stage, Repeat):
+        found += [stage.var.extent, *(size for part in stage.body for size in sizes_used(part))]
+    return [dim for dim in dict.fromkeys([*found, *sizes_set(stage)]) if isinstance(dim, Size)]
+
+
+def loop_vars(stage: Stage) -> tuple[Var, ...]:
+    """The indices that a stage runs over."""
+    match stage:
+        case Map() | Accumulate():
+            return stage.vars
+        case Reduce() | Contract() | Scatter():
+            return (*stage.vars, *stage.over)
+        case ArgReduce():
+            return (*stage.vars, stage.over)
+        case _:
+            return ()

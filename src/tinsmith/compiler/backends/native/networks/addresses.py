@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinsmith.compiler.ir.loops import INDEX, Apply, Expr, Literal, Load, Tensor, Var, rebuild, size, walk
+from tinsmith.compiler.ir.loops import INDEX, Apply, Dim, Expr, Literal, Load, Tensor, Var, rebuild, size, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +47,32 @@ def loop_order(out: Tensor, vars: Sequence[Var]) -> tuple[Var, ...]:
 
 
 def flat(load: Load) -> Element:
-    """`load` by offset. Sizes known only at run time make all of the offset a `rest`."""
+    """`load` by offset. Where a later size is known only at run time, an index is part of the `rest`."""
     tensor = load.tensor
-    if not tensor.is_static:
-        offset: Expr = Literal(0, INDEX)
-        for axis, part in enumerate(load.index):
-            offset = offset * size(tensor.shape[axis]) + part
-        return Element(tensor, (offset,))
     terms: dict[Var, int] = {}
-    steps, start, _ = layout_strides(tensor)
+    steps: Sequence[int | None] = _known_strides(tensor.shape)
+    start = 0
+    if tensor.is_static:
+        steps, start, _ = layout_strides(tensor)
     rest: Expr = Literal(start, INDEX)
-    for part, stride in zip(load.index, steps, strict=True):
-        rest = rest + _affine(part, stride, terms)
+    for axis, (part, stride) in enumerate(zip(load.index, steps, strict=True)):
+        if stride is None:
+            for dim in tensor.shape[axis + 1 :]:
+                part = part * size(dim)
+            rest = rest + part
+        else:
+            rest = rest + _affine(part, stride, terms)
     return Element(tensor, (rest,), tuple((var, factor) for var, factor in terms.items() if factor))
+
+
+def _known_strides(shape: Sequence[Dim]) -> list[int | None]:
+    """As `strides`; None where only the run can tell."""
+    found: list[int | None] = []
+    step: int | None = 1
+    for dim in reversed(shape):
+        found.insert(0, step)
+        step = step * dim if step is not None and isinstance(dim, int) else None
+    return found
 
 
 def _affine(expr: Expr, factor: int, terms: dict[Var, int]) -> Expr:

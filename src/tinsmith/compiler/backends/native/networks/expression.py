@@ -211,6 +211,9 @@ def applied(expr: Apply, args: Sequence[str]) -> str:
     source = expr.args[0].dtype
     if op in ("cast", "cast_wrap"):
         return cast_text(source, dtype, args[0], op == "cast")
+    if op == "reinterpret":
+        bits = {"float64": "ts_bits", "float32": "ts_bitsf"}[source]
+        return f"(({STORAGE[dtype]}){bits}({args[0]}))"
     if op in COMPARISONS:
         return f"({args[0]} {COMPARISONS[op]} {args[1]})"
     if op in ("isnan", "isinf"):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tinsmith.compiler.backends.native.networks.memory import roots
 from tinsmith.compiler.ir.loops import (
     Accumulate,
     Apply,
     ArgReduce,
     Contract,
+    Copy,
     Expr,
-    Literal,
     Load,
     Loops,
     Map,
+    Measure,
+    Put,
     Reduce,
     Repeat,
     Scatter,
@@ -25,8 +28,10 @@ from tinsmith.compiler.ir.loops import (
     expressions,
     reads,
     rebuild,
+    sizes_set,
     substitute,
     walk,
+    writes,
 )
 
 MOST_PARTS = 150
@@ -63,26 +68,35 @@ CHEAP = 4
 def fuse(loops: Loops) -> Loops:
     """Maps become part of the expressions that read them, where that saves more than it repeats."""
     kept = set(loops.outputs)
-    return replace(loops, stages=tuple(_fuse(loops.stages, kept)))
+    return replace(loops, stages=tuple(_fuse(loops.stages, kept, roots(loops.stages))))
 
 
-def _fuse(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
-    """`kept`: tensors that somebody outside reads."""
+def _fuse(stages: Sequence[Stage], kept: set[Tensor], shown: Mapping[Tensor, Tensor]) -> list[Stage]:
+    """`kept`: tensors that somebody outside reads; `shown`: whose memory a view is."""
     fused: list[Stage] = []
     maps: dict[Tensor, Map] = {}
     uses = _uses(stages)
     for stage in stages:
         if isinstance(stage, Repeat):
             inner = kept | {tensor for part in stages if part is not stage for tensor in reads(part)}
-            written = {tensor for part in stage.body for tensor in (part.out,)}
-            inner |= {tensor for part in stage.body for tensor in reads(part)} - written
-            stage = replace(stage, body=tuple(_fuse(stage.body, inner | _carried(stage))))
+            inner |= set(reads(stage)) - set(writes(stage))
+            stage = replace(stage, body=tuple(_fuse(stage.body, inner | _carried(stage), shown)))
         else:
             stage = _absorb(stage, maps, uses)
+        if isinstance(stage, Repeat | Copy | Put):
+            _forget(maps, stage, shown)
         if isinstance(stage, Map) and stage.out not in kept:
             maps[stage.out] = stage
         fused.append(stage)
     return _needed(fused, kept)
+
+
+def _forget(maps: dict[Tensor, Map], stage: Stage, shown: Mapping[Tensor, Tensor]) -> None:
+    """What reads a tensor that `stage` overwrites cannot be computed later."""
+    gone = {shown.get(tensor, tensor) for tensor in writes(stage)}
+    for tensor, source in list(maps.items()):
+        if any(shown.get(read, read) in gone for read in reads(source)):
+            del maps[tensor]
 
 
 def _carried(stage: Repeat) -> set[Tensor]:
@@ -91,8 +105,8 @@ def _carried(stage: Repeat) -> set[Tensor]:
     carried: set[Tensor] = set()
     for part in stage.body:
         carried |= set(reads(part)) - seen
-        seen.add(part.out)
-    return carried | ({stage.unless} if stage.unless is not None else set())
+        seen |= set(writes(part)) if not isinstance(part, Repeat) else set()
+    return carried | ({stage.condition} if stage.condition is not None else set())
 
 
 def _uses(stages: Sequence[Stage]) -> dict[Tensor, int]:
@@ -186,8 +200,10 @@ def _inlined(stage: Stage, maps: dict[Tensor, Map]) -> Stage:
         return rebuild(expr, change, memo)
 
     match stage:
-        case Map() | Reduce() | ArgReduce() | Accumulate():
+        case Map() | Reduce() | ArgReduce() | Accumulate() | Measure():
             return replace(stage, value=inline(stage.value))
+        case Put():
+            return replace(stage, at=inline(stage.at))
         case Contract():
             return replace(stage, lhs=inline(stage.lhs), rhs=inline(stage.rhs), operands=())
         case Scatter():
@@ -206,20 +222,7 @@ def _needed(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
     wanted = set(kept)
     found: list[Stage] = []
     for stage in reversed(stages):
-        if isinstance(stage, Repeat) or not wanted.isdisjoint(_fills(stage)) or _sets_a_size(stage):
+        if isinstance(stage, Repeat) or not wanted.isdisjoint(writes(stage)) or sizes_set(stage):
             wanted |= set(reads(stage))
             found.append(stage)
     return found[::-1]
-
-
-def _fills(stage: Stage) -> set[Tensor]:
-    return {stage.out, *getattr(stage, "more", ())}
-
-
-def _sets_a_size(stage: Stage) -> bool:
-    from tinsmith.compiler.ir.loops import Extern
-
-    return isinstance(stage, Extern) and not all(tensor.is_static for tensor in _fills(stage))
-
-
-__all__ = ["Literal", "fuse"]

@@ -27,6 +27,8 @@ struct ts_run {
 extern const unsigned char ts_model[];
 
 #define TS_CONSTANT(type, offset) ((const type *)(const void *)(ts_model + (offset)))
+#define TS_INPUT(type, number) ((const type *)run->inputs[number])
+#define TS_OUTPUT(type, number) ((type *)run->outputs[number])
 #define TS_ARENA(type, offset) ((type *)(void *)(run->arena + (offset)))
 
 /* A network is compiled once per variant (a processor of the target); each copy has names of its own. */
