@@ -64,7 +64,7 @@ def host() -> Target:
 
 def run_case(case: Any, target: Target, folder: Path) -> Outcome:
     """Compiles, executes and compares one case."""
-    inputs, expected = case.data_sets[0]
+    inputs, expected = (list(map(_array, arrays)) for arrays in case.data_sets[0])
     try:
         network = as_network(case.model, inputs)
         program = emit(network, target, folder)
@@ -77,6 +77,10 @@ def run_case(case: Any, target: Target, folder: Path) -> Outcome:
         return Outcome(case.name, "failed", f"{type(error).__name__}: {error}"[:1500])
     problem = difference(answers, expected, case.rtol, case.atol)
     return Outcome(case.name, "failed" if problem else "passed", problem)
+
+
+def _array(value: Array | onnx.TensorProto) -> Array:
+    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
 def as_network(model: onnx.ModelProto, inputs: Sequence[Array]) -> Network:

@@ -37,9 +37,20 @@ def is_integer(name: str) -> bool:
     return name in SIGNED or name in UNSIGNED
 
 
+def is_known(name: str) -> bool:
+    """A type that tensors may have."""
+    return name == "bool" or name in SMALL_FLOATS or is_float(name) or is_integer(name)
+
+
 def itemsize(name: str) -> int:
     """Bytes of an element in memory."""
     return 1 if BITS.get(name, 8) <= 4 else numpy_dtype(name).itemsize
+
+
+def range_of(name: str) -> tuple[float, float]:
+    """Least and greatest finite number of a float type."""
+    info = ml_dtypes.finfo(numpy_dtype(name))
+    return float(info.min), float(info.max)
 
 
 def limits(name: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import onnx_ir
 
 from tinsmith.compiler.ir import dtypes, loops
 from tinsmith.compiler.ir.loops import (
@@ -20,6 +21,7 @@ from tinsmith.compiler.ir.loops import (
     Literal,
     Load,
     Map,
+    Measure,
     Reduce,
     Scatter,
     Size,
@@ -72,6 +74,19 @@ class Node:
     def text(self, name: str, default: str | None = None) -> str:
         """As `integer`."""
         return str(self._attribute(name, default))
+
+    def dtype(self, name: str, default: str | None = None) -> str:
+        """An attribute that is ONNX's number of an element type: the name of that type."""
+        if default is not None and not self.attributes.get(name):
+            return default
+        number = self.integer(name)
+        try:
+            found = str(onnx_ir.DataType(number).numpy().name)
+        except (ValueError, TypeError):
+            found = ""
+        if not dtypes.is_known(found):
+            raise self.refuse(f"attribute {name} is {number}, which is no type of numbers that is compiled")
+        return found
 
     def has(self, name: str) -> bool:
         """The attribute is given."""
@@ -190,12 +205,33 @@ class Node:
         function: str,
         inputs: Sequence[Tensor],
         outputs: Sequence[tuple[Sequence[Dim], str]],
-        numbers: Sequence[float] = (),
+        numbers: Sequence[int | float | Size] = (),
     ) -> tuple[Tensor, ...]:
         """Tensors that a C function of the backend fills."""
         made = tuple(self.tensor(shape, dtype) for shape, dtype in outputs)
         self.add(Extern(made[0], function, tuple(inputs), made[1:], tuple(numbers), origin=self.origin))
         return made
+
+    def measure(self, value: Expr, most: int) -> Dim:
+        """A dimension of this size, an index between 0 and `most`."""
+        if isinstance(value, Literal):
+            return min(max(int(value.value), 0), most)
+        dim = self.size(most)
+        self.add(Measure(self.tensor((), "int64"), dim, value, origin=self.origin))
+        return dim
+
+    def elements(self, shape: Sequence[Dim]) -> Dim:
+        """How many elements a tensor of that shape has."""
+        unknown = [dim for dim in shape if not isinstance(dim, int)]
+        known = math.prod(dim for dim in shape if isinstance(dim, int))
+        if not unknown or known == 0:
+            return known
+        if len(unknown) == 1 and known == 1:
+            return unknown[0]
+        value: Expr = Literal(known, INDEX)
+        for dim in unknown:
+            value = value * dim
+        return self.measure(value, known * math.prod(dim.most for dim in unknown))
 
     def view(self, source: Tensor, shape: Sequence[Dim]) -> Tensor:
         """The same elements in another shape."""
