@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -32,7 +33,7 @@ MODULES = (
     "pooling",
     "pad",
     "gather",
-    "scatter", "einsum", "convolution", "quantized")
+    "scatter", "resize", "einsum", "convolution", "quantized")
 
 _RULES: dict[tuple[str, str], Rule] = {}
 
@@ -51,13 +52,18 @@ def operator(*names: str, domain: str = "") -> Callable[[Rule], Rule]:
 
 def find(domain: str, name: str) -> Rule | None:
     """The rule of an operator."""
-    if not _RULES:
-        for module in MODULES:
-            import_module(f"{__package__}.{module}")
+    _import()
     return _RULES.get(("" if domain == "ai.onnx" else domain, name))
+
+
+@cache
+def _import() -> None:
+    """Threads may import at the same time: none goes on before all modules are there."""
+    for module in MODULES:
+        import_module(f"{__package__}.{module}")
 
 
 def known() -> list[tuple[str, str]]:
     """All (domain, name)."""
-    find("", "")
+    _import()
     return sorted(_RULES)
