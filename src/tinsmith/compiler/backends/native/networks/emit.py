@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,7 @@ class StageWriter:
         made = sizes_set(stage)
         for size in sizes_used(stage):
             known[size] = self._size(size) if size in made else f"size_{self.sizes[size]}"
-        statements = self._body(stage, Names(names, known))
+        statements = [*self._rims(stage, names), *self._body(stage, Names(names, known))]
         lines += self._known_sizes(statements, [size for size in sizes_used(stage) if size not in made])
         lines += statements
         text = "\n".join("\t" + line if not line.startswith("#") else line for line in _pragmas_first(lines))
@@ -198,8 +198,27 @@ class StageWriter:
                 return measure(stage, names)
             case Extern():
                 return call_extern(stage, names, sizes_set(stage))
+            case Layer():
+                return self._layer(stage, names)
             case _:
                 return body(stage, names)
+
+    def _rims(self, stage: Stage, names: Mapping[Tensor, str]) -> list[str]:
+        """Zeros around what the stage writes."""
+        edges = [(tensor, edge) for tensor in writes(stage) if (edge := rim(tensor)) is not None]
+        return [f"ts_clear_rim({names[tensor]}, {', '.join(map(str, astuple(edge)))});" for tensor, edge in edges]
+
+    def _layer(self, stage: Layer, names: Names) -> list[str]:
+        plan = plan_layer(stage)
+        self.kernels.setdefault(plan.function, plan)
+        w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
+        residual = "NULL" if stage.residual is None else names.tensors[stage.residual]
+        fields = [plan.function, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out]]
+        call = f"(struct ts_layer){{{', '.join(fields)}, {plan.items}, 0}}"
+        return [f"ts_run_layer(&{call}, {float(plan.flops)});"]
+
+    def _numbers(self, array: np.ndarray[Any, Any], note: str) -> str:
+        return f"TS_CONSTANT(float, {self._constant(Tensor(note, 'float32', array.shape, array))})"
 
     def _pointer(self, tensor: Tensor) -> str:
         owner = self._shown.get(tensor, tensor)
