@@ -29,8 +29,8 @@ def read(directory: Path, request: CompileRequest) -> Network:
 
     Functions are expanded, conditions that the shapes decide taken, and types and shapes noted as far
     as ONNX infers them. Raises ClientError with all problems at once: "InputConfiguration" for files that
-    are missing, ambiguous or damaged and for a DataInputConfig that contradicts the model or leaves an input open;
-    "OperatorNotImplemented" for text, sequences and operators of other domains.
+    are missing, ambiguous or damaged and for a DataInputConfig that contradicts the model or leaves an input
+    open; "OperatorNotImplemented" for text, sequences and operators of other domains.
     """
     path = find_model(directory)
     findings = Findings(path.relative_to(directory).as_posix())

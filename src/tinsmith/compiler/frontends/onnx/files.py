@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 
 from tinsmith.compiler.frontends.onnx.findings import shown
 from tinsmith.compiler.frontends.onnx.graphs import VERSIONED, opset_versions
@@ -15,7 +15,6 @@ from tinsmith.errors import ClientError
 
 MAX_BYTES = 2**31 - 1
 """The largest protobuf message; bigger models keep their weights in files of external data."""
-OLDEST_OPSET = 7
 SHOWN_FILES = 20
 
 _POINTER = b"version https://git-lfs"
@@ -59,6 +58,9 @@ def parse(path: Path, place: str) -> onnx.ModelProto:
                 text = f"{place}: a Git LFS pointer, expected the ONNX model that it stands for"
                 raise ClientError("InputConfiguration", text)
             _decode(model, content, place)
+    if not _is_text(model):
+        text = f"{place}: damaged: a name in the protobuf message is no UTF-8 text"
+        raise ClientError("InputConfiguration", text)
     problems = _version_problems(model)
     if problems:
         raise ClientError("InputConfiguration", [f"{place}: {problem}" for problem in problems])
@@ -81,6 +83,18 @@ def _decode(model: onnx.ModelProto, content: mmap.mmap, place: str) -> None:
         view.release()
 
 
+def _is_text(message: Message) -> bool:
+    """Whether all strings in `message` are text: the protobuf library gives others as bytes."""
+    for field, value in message.ListFields():
+        values = value if isinstance(value, Sequence) else [value]
+        if field.message_type is not None:
+            if not all(map(_is_text, values)):
+                return False
+        elif field.type == field.TYPE_STRING and any(isinstance(each, bytes) for each in values):
+            return False
+    return True
+
+
 def _version_problems(model: onnx.ModelProto) -> list[str]:
     if not model.HasField("graph"):
         return ["no ONNX model: the file holds no graph"]
@@ -95,11 +109,11 @@ def _version_problems(model: onnx.ModelProto) -> list[str]:
             problems.append(f"{scope}: opset_import is empty, expected the version of ai.onnx")
         problems += [
             f"Incompatible ONNX model: {scope}: opset_import of {VERSIONED[domain]} is {version}, "
-            f"expected {lowest} to {highest}"
+            f"expected at most {newest}"
             for domain, version in versions.items()
             if domain in VERSIONED
-            for lowest, highest in [_supported(domain)]
-            if not lowest <= version <= highest
+            for newest in [_newest(domain)]
+            if not 1 <= version <= newest
         ]
     return problems
 
@@ -109,7 +123,5 @@ def _opset_imports(model: onnx.ModelProto) -> list[tuple[str, Iterable[onnx.Oper
     return [("the model", model.opset_import), *functions]
 
 
-def _supported(domain: str) -> tuple[int, int]:
-    if domain == "ai.onnx.ml":
-        return 1, onnx.defs.onnx_ml_opset_version()
-    return OLDEST_OPSET, onnx.defs.onnx_opset_version()
+def _newest(domain: str) -> int:
+    return onnx.defs.onnx_ml_opset_version() if domain == "ai.onnx.ml" else onnx.defs.onnx_opset_version()

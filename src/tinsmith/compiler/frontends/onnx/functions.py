@@ -64,6 +64,11 @@ def expand_functions(model: onnx.ModelProto) -> None:
     Afterwards no two values have one name, subgraphs included. Nodes that mean an operator of another
     version than `model` imports carry it in their metadata, see `VERSION`.
     """
+    for _, node in (
+        *nodes_within(model.graph.node),
+        *(n for f in model.functions for n in nodes_within(f.node)),
+    ):
+        del node.metadata_props[:]
     imported = opset_versions(model.opset_import)
     for function in model.functions:
         versions = opset_versions(function.opset_import)

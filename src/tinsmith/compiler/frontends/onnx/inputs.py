@@ -10,6 +10,7 @@ import onnx
 import onnx_ir
 
 from tinsmith.compiler.frontends.onnx.findings import Findings, shown
+from tinsmith.compiler.frontends.onnx.tensors import is_type
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import FREE, InputConfig, parse
@@ -54,7 +55,7 @@ def declared_shape(value: onnx.TypeProto) -> tuple[Size, ...] | None:
 
 def dtype_name(elem_type: int) -> str:
     """The numpy or ml_dtypes name of an ONNX element type; "undefined" for a number that is none."""
-    if elem_type not in onnx.TensorProto.DataType.values() or elem_type == onnx.TensorProto.UNDEFINED:
+    if not is_type(elem_type):
         return "undefined"
     return "string" if elem_type == onnx.TensorProto.STRING else onnx_ir.DataType(elem_type).numpy().name
 

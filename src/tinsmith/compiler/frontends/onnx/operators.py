@@ -19,6 +19,8 @@ from tinsmith.compiler.frontends.onnx.graphs import (
     opset_versions,
 )
 
+OLDEST = 7
+"""Version of ai.onnx: operators of older ones are compiled if they did not change until then."""
 LISTED = 20
 """Nodes that a refusal names for each operator."""
 
@@ -78,7 +80,11 @@ def _refusal(node: onnx.NodeProto, imported: Mapping[str, int]) -> str | None:
     schema = _schema(node, version)
     if schema is None:
         return f"does not exist in version {version} of {VERSIONED[domain]}"
-    return f"was withdrawn before version {version} of {VERSIONED[domain]}" if schema.deprecated else None
+    if schema.deprecated:
+        return f"was withdrawn before version {version} of {VERSIONED[domain]}"
+    if domain == "" and version < OLDEST and _since(schema) != _since(_schema(node, OLDEST)):
+        return f"of opset {version} is not compiled, but that of opset {OLDEST} and later is"
+    return None
 
 
 def _schema(node: onnx.NodeProto, version: int) -> onnx.defs.OpSchema | None:
@@ -88,6 +94,10 @@ def _schema(node: onnx.NodeProto, version: int) -> onnx.defs.OpSchema | None:
         return None
 
 
+def _since(schema: onnx.defs.OpSchema | None) -> int | None:
+    return None if schema is None else schema.since_version
+
+
 def _problems(node: onnx.NodeProto, schema: onnx.defs.OpSchema, version: int, ir_version: int) -> list[str]:
     """The first thing that ONNX's own checker finds, and required inputs that are left out."""
     problems = [
@@ -95,6 +105,7 @@ def _problems(node: onnx.NodeProto, schema: onnx.defs.OpSchema, version: int, ir
         for formal, name in zip(schema.inputs, node.input, strict=False)
         if not name and formal.option != onnx.defs.OpSchema.FormalParameterOption.Optional
     ]
+    problems += _subgraph_problems(node, version)
     if not any(node.output):
         problems.append("it has no output")
     context = onnx.checker.C.CheckerContext()
@@ -105,6 +116,27 @@ def _problems(node: onnx.NodeProto, schema: onnx.defs.OpSchema, version: int, ir
     except onnx.checker.ValidationError as error:
         problems.append(str(error).split("\n")[0][:300])
     return problems
+
+
+def _subgraph_problems(node: onnx.NodeProto, version: int) -> list[str]:
+    """Branches and bodies take and give as many values as their node. Scan had lengths before version 9."""
+    expected = {
+        "If": (0, len(node.output)),
+        "Loop": (len(node.input), len(node.output) + 1),
+        "Scan": (len(node.input) - (version < 9), len(node.output)),
+    }.get(node.op_type)
+    if expected is None:
+        return []
+    return [
+        f"its {attribute.name} has {found} {kind}, expected {count}"
+        for attribute in node.attribute
+        if attribute.HasField("g")
+        for kind, found, count in (
+            ("inputs", len(attribute.g.input), expected[0]),
+            ("outputs", len(attribute.g.output), expected[1]),
+        )
+        if found != count
+    ]
 
 
 def _outline(node: onnx.NodeProto) -> onnx.NodeProto:

@@ -30,8 +30,15 @@ _TYPED_FIELDS = {
     "string_data": {"STRING"},
 }  # every other type is stored in int32_data
 
+_TYPES = frozenset(map(int, onnx_ir.DataType)) - {TensorProto.UNDEFINED}
+
 Weights = dict[str, onnx_ir.TensorProtocol]
 """Tensors that were taken out, by the location that their stub names."""
+
+
+def is_type(number: int) -> bool:
+    """Whether `number` is that of an element type."""
+    return number in _TYPES
 
 
 class Tensors:
@@ -141,8 +148,8 @@ class Tensors:
 
 
 def _header_problem(tensor: TensorProto) -> str | None:
-    if tensor.data_type not in TensorProto.DataType.values() or tensor.data_type == TensorProto.UNDEFINED:
-        return f"its data_type is {tensor.data_type}, which is no type of ONNX"
+    if not is_type(tensor.data_type):
+        return f"its data_type is {tensor.data_type}, which is no known type of ONNX"
     if len(tensor.dims) > MAX_RANK:
         return f"it has {len(tensor.dims)} dimensions, expected at most {MAX_RANK}"
     if any(size < 0 for size in tensor.dims):
@@ -196,7 +203,7 @@ def _disagreement(tensor: TensorProto, unit: str, expected: int, found: int | No
 
 
 def _described(tensor: TensorProto) -> str:
-    return f"{TensorProto.DataType.Name(tensor.data_type)} {_dims(tensor)}"
+    return f"{onnx_ir.DataType(tensor.data_type).name} {_dims(tensor)}"
 
 
 def _dims(tensor: TensorProto) -> str:

@@ -11,6 +11,7 @@ from tinsmith.compiler.frontends.onnx.findings import Findings, shown
 from tinsmith.compiler.frontends.onnx.graphs import node_name, nodes_within, operator_name
 from tinsmith.compiler.frontends.onnx.inference import Types, shapes_of
 from tinsmith.compiler.frontends.onnx.inputs import MAX_ELEMENTS, declared_shape, dtype_name, model_shape
+from tinsmith.compiler.frontends.onnx.tensors import is_type
 
 LISTED = 20
 
@@ -78,10 +79,10 @@ def _check(value: onnx.ValueInfoProto, kind: str | None, role: str, findings: Fi
         findings.refused(
             f"{kind} {role}: the model has the {role} {described}, which is not compiled; {advice}"
         )
-    elif value.type.tensor_type.elem_type not in onnx.TensorProto.DataType.values():
+    elif value.type.tensor_type.elem_type and not is_type(value.type.tensor_type.elem_type):
         findings.damaged(
             f"the {role} {shown(value.name)} has the elem_type {value.type.tensor_type.elem_type}, "
-            "which is no type of ONNX"
+            "which is no known type of ONNX"
         )
 
 
