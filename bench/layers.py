@@ -26,9 +26,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.backends.native.networks import kernels
-from tinsmith.compiler.backends.native.networks.kernels import activation, contraction
+from tinsmith.compiler.backends.native.networks.kernels import activation, contraction, depthwise
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane, pixels
+from tinsmith.compiler.backends.native.networks.kernels.window import Window
 from tinsmith.spec.targets import Target, platforms
 
 Floats = NDArray[np.float32]
@@ -63,6 +64,10 @@ SHAPES = {
     "conv 1x1 24->144 @56": Shape(56, 24, 144),
     "conv 1x1 144->24 @56": Shape(56, 144, 24),
     "conv 1x1 576->96 @14": Shape(14, 576, 96),
+    "depthwise 3x3 144 @56": Shape(56, 144, 144, 3, depthwise=True),
+    "depthwise 3x3/2 96 @112": Shape(112, 96, 96, 3, 2, depthwise=True),
+    "depthwise 3x3 960 @7": Shape(7, 960, 960, 3, depthwise=True),
+    "depthwise 5x5 240 @28": Shape(28, 240, 240, 5, depthwise=True),
     "gemm 128x768x768": Shape(128, 768, 768, 0),
     "gemm 128x768x3072": Shape(128, 768, 3072, 0),
     "gemm 128x3072x768": Shape(128, 3072, 768, 0),
@@ -152,7 +157,7 @@ def _matrix(shape: Shape, target: Target, folder: Path, draw: np.random.Generato
 def _image(shape: Shape, target: Target, folder: Path, draw: np.random.Generator) -> Contest:
     pad = shape.kernel // 2
     groups = shape.depth if shape.depthwise else 1
-    window = contraction.Window((shape.stride, shape.stride), pads=Halo(pad, pad, pad, pad))
+    window = Window((shape.stride, shape.stride), pads=Halo(pad, pad, pad, pad))
     plane = Plane(1, shape.size, shape.size, shape.depth, window.pads)
     out = Plane(1, *window.output((shape.size, shape.size), (shape.kernel, shape.kernel)), shape.columns)
     x = _normal(draw, 1, shape.depth, shape.size, shape.size)
@@ -170,14 +175,15 @@ def _image(shape: Shape, target: Target, folder: Path, draw: np.random.Generator
     buffer, y = _aligned((plane.floats,)), _aligned((out.floats,))
     pixels(plane, buffer)[...] = x.transpose(0, 2, 3, 1)
     runs: dict[str, Callable[[], Any]] = {}
-    plans = {
-        "ours": contraction.plan_convolution(plane, out, w, bias, window=window, activation=activation.RELU)
-    }
+    planner = depthwise.plan_depthwise if shape.depthwise else contraction.plan_convolution
+    plans = {"ours": planner(plane, out, w, bias, window=window, activation=activation.RELU)}
     for name, plan in plans.items():
         runs[name] = _native(plan, buffer, y, target, folder)
         runs[name]()
         _agree(pixels(out, y).transpose(0, 3, 1, 2), session.run(None, {"x": x})[0])
     runs["ORT"] = _ort(session, x)
+    if shape.depthwise:
+        return Contest(plans["ours"].flops, runs)
     rows = out.height * out.width
     runs["numpy"] = _product(_normal(draw, rows, w[0].size), _normal(draw, w[0].size, shape.columns))
     return Contest(plans["ours"].flops, runs)

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.backends.native.networks import kernels
-from tinsmith.compiler.backends.native.networks.kernels.contraction import Window
+from tinsmith.compiler.backends.native.networks.kernels.activation import RELU
+from tinsmith.compiler.backends.native.networks.kernels.contraction import plan_convolution
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
+from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo, Plane, pixels
+from tinsmith.compiler.backends.native.networks.kernels.window import Window
 from tinsmith.compiler.verify import execute
 from tinsmith.spec.targets import Target, devices, platforms
 
@@ -84,9 +87,9 @@ def layer_of() -> type[Layer]:
 
 
 @pytest.fixture(scope="session")
-def convolve() -> Callable[[Floats, Floats, Window, int], NDArray[np.float64]]:
-    """The convolution of an image by its definition, in double precision."""
-    return _convolve
+def convolution() -> Callable[..., Layer]:
+    """Makes a convolution with ReLU: (planner, seed, size, channels, kernel ...) -> layer."""
+    return make_convolution
 
 
 def run_layers(layers: Sequence[Layer], target: Target, folder: Path) -> list[Floats]:
@@ -125,6 +128,49 @@ def _header(layers: Sequence[Layer]) -> str:
 def _row(layer: Layer) -> str:
     sizes: Any = ", ".join(str(part.size) for part in layer.operands())
     return f"{{{layer.plan.function}, {layer.plan.items}, {layer.plan.scratch_bytes}, {{{sizes}}}}}"
+
+
+def make_convolution(
+    planner: Callable[..., Plan],
+    seed: int,
+    size: tuple[int, int],
+    channels: tuple[int, int],
+    kernel: tuple[int, int],
+    pads: Halo = NO_HALO,
+    strides: tuple[int, int] = (1, 1),
+    dilations: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    images: int = 1,
+    residual: bool = False,
+    close: bool = False,
+    halo: Halo | None = None,
+    **options: Any,
+) -> Layer:
+    """`close`: nothing lies around or between the pixels; `halo`: of the input, if more than `pads`."""
+    window = Window(strides, dilations, pads)
+    into, out = channels
+    wider = pads if close else Halo(pads.top + 1, pads.left, pads.bottom, pads.right + 2)
+    x = Plane(images, *size, into, halo or wider, None if close else into + 3 * (into % 2))
+    shape = (images, *window.output(size, kernel))
+    y = Plane(*shape, out) if close else Plane(*shape, out, Halo(1, 0, 2, 3), out + 5, first_channel=4)
+    other = Plane(*shape, out, Halo(0, 1, 0, 0))
+    data, w = _draw(seed, images, *size, into), _draw(seed + 1, out, into // groups, *kernel)
+    bias, added = _draw(seed + 2, out), _draw(seed + 3, *shape, out)
+    more = {**options, "residual": other} if residual else options
+    more = more | ({"groups": groups} if planner is plan_convolution else {})
+    plan = planner(x, y, w, bias, window=window, activation=RELU, **more)
+    buffer = np.full(y.floats, 77, np.float32)
+    expected = buffer.astype(np.float64)
+    sums = _convolve(data, w, window, groups) + bias + (added if residual else 0)
+    pixels(y, expected)[...] = np.maximum(sums, 0)
+    operands = np.zeros(x.floats, np.float32), np.full(other.floats, 55, np.float32)
+    pixels(x, operands[0])[...] = data
+    pixels(other, operands[1])[...] = added
+    return Layer(plan, *operands, buffer, expected, 3 * np.sqrt(w[0].size) + 1)
+
+
+def _draw(seed: int, *shape: int) -> Floats:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def _convolve(x: Floats, w: Floats, window: Window, groups: int) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.networks.kernels import activation, contraction
-from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo, Plane, pixels
+from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane
+from tinsmith.compiler.backends.native.networks.kernels.window import Window
 from tinsmith.errors import InternalError
 
 Check = Callable[[Sequence[Any]], None]
@@ -124,64 +125,19 @@ CONVOLUTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_convolution(check_layers: Check, layer_of: Any, convolve: Any) -> None:
-    layers = []
-    for seed, shape in enumerate(CONVOLUTIONS.values()):
-        residual = seed % 2 == 0
-        layers.append(convolution(layer_of, convolve, seed, residual=residual, **shape))
-    check_layers(layers)
-
-
-def convolution(
-    layer_of: Any,
-    convolve: Any,
-    seed: int,
-    size: tuple[int, int],
-    channels: tuple[int, int],
-    kernel: tuple[int, int],
-    pads: Halo = NO_HALO,
-    strides: tuple[int, int] = (1, 1),
-    dilations: tuple[int, int] = (1, 1),
-    groups: int = 1,
-    images: int = 1,
-    residual: bool = False,
-    close: bool = False,
-) -> Any:
-    window = contraction.Window(strides, dilations, pads)
-    wider = pads if close else Halo(pads.top + 1, pads.left, pads.bottom, pads.right + 2)
-    into, out = channels
-    x = Plane(images, *size, into, wider, buffer_channels=None if close else into + 3 * (into % 2))
-    shape = (images, *window.output(size, kernel))
-    y = Plane(*shape, out) if close else Plane(*shape, out, Halo(1, 0, 2, 3), out + 5, first_channel=4)
-    other = Plane(*shape, out, Halo(0, 1, 0, 0))
-    data, w = draw(seed, images, *size, into), draw(seed + 1, out, into // groups, *kernel)
-    bias, added = draw(seed + 2, out), draw(seed + 3, *shape, out)
-    plan = contraction.plan_convolution(
-        x,
-        y,
-        w,
-        bias,
-        window=window,
-        groups=groups,
-        residual=other if residual else None,
-        activation=activation.RELU,
+def test_convolution(check_layers: Check, convolution: Any) -> None:
+    check_layers(
+        [
+            convolution(contraction.plan_convolution, seed, residual=seed % 2 == 0, **shape)
+            for seed, shape in enumerate(CONVOLUTIONS.values())
+        ]
     )
-    sums = convolve(data, w, window, groups) + bias + (added if residual else 0)
-    buffer = np.full(y.floats, 77, np.float32)
-    expected = buffer.astype(np.float64)
-    pixels(y, expected)[...] = np.maximum(sums, 0)
-    operands = np.zeros(x.floats, np.float32), np.full(other.floats, 55, np.float32)
-    pixels(x, operands[0])[...] = data
-    pixels(other, operands[1])[...] = added
-    return layer_of(plan, *operands, buffer, expected, 3 * np.sqrt(w[0].size) + 1)
 
 
 def test_refused() -> None:
     w = draw(0, 8, 4, 3, 3)
     with pytest.raises(InternalError) as caught:
-        contraction.plan_convolution(
-            Plane(1, 9, 9, 5), Plane(1, 9, 9, 8), w, None, window=contraction.Window(pads=PAD)
-        )
+        contraction.plan_convolution(Plane(1, 9, 9, 5), Plane(1, 9, 9, 8), w, None, window=Window(pads=PAD))
     assert "weights (8, 4, 3, 3)" in str(caught.value)
     assert "halo" in str(caught.value)
 

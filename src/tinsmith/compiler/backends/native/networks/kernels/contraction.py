@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation
 from tinsmith.compiler.backends.native.networks.kernels.pack import SLICE, pack_panels, pad_bias
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
-from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo, Plane
-from tinsmith.errors import InternalError
+from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Plane
+from tinsmith.compiler.backends.native.networks.kernels.window import STEP, Window, check_convolution
 
 ITEM_FLOPS = 2**20
 """A work item this large is worth handing to a thread; smaller ones only cost."""
@@ -25,30 +25,6 @@ NEAR_BYTES = 600_000
 
 DEPTH = 512
 """Rows of a panel of weights that one pass adds, if the product is deep: 32 columns of it fill 64 KB."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """How a convolution moves over an image, in pixels."""
-
-    strides: tuple[int, int] = (1, 1)
-    dilations: tuple[int, int] = (1, 1)
-    pads: Halo = NO_HALO
-
-    def output(self, size: tuple[int, int], kernel: tuple[int, int]) -> tuple[int, int]:
-        """Height and width of the output for an image of `size`; ONNX Conv with explicit pads."""
-        around = (self.pads.top + self.pads.bottom, self.pads.left + self.pads.right)
-        height, width = (
-            (length + extra - dilation * (taps - 1) - 1) // stride + 1
-            for length, extra, dilation, taps, stride in zip(
-                size, around, self.dilations, kernel, self.strides, strict=True
-            )
-        )
-        return height, width
-
-
-STEP = Window()
-"""Every pixel, nothing around the image."""
 
 
 def plan_gemm(
@@ -91,7 +67,7 @@ def plan_convolution(
 
     y = activation(conv(x) + bias + residual). `x` must have a halo of at least `window.pads`.
     """
-    _check(x, y, weights, window, groups, residual)
+    check_convolution(x, y, weights, window, groups, residual)
     out_channels, depth, high, wide = weights.shape
     columns = out_channels // groups
     constants = {
@@ -129,33 +105,6 @@ def plan_convolution(
         flops=2 * y.images * y.height * y.width * weights.size,
         halo=window.pads,
     )
-
-
-def _check(
-    x: Plane,
-    y: Plane,
-    weights: NDArray[np.float32],
-    window: Window,
-    groups: int,
-    residual: Plane | None,
-) -> None:
-    out_channels, depth, *kernel = weights.shape
-    problems = []
-    if x.channels != depth * groups or y.channels != out_channels or out_channels % groups:
-        problems.append(f"weights {weights.shape} in {groups} groups")
-    if not x.halo.covers(window.pads):
-        problems.append(f"the halo of the input, which must cover {window.pads}")
-    size = window.output((x.height, x.width), (kernel[0], kernel[1]))
-    if (y.images, y.height, y.width) != (x.images, *size):
-        problems.append(f"the output's size, which must be {(x.images, *size)}")
-    if residual is not None and _shape(residual) != _shape(y):
-        problems.append(f"the residual {_shape(residual)}")
-    if problems:
-        raise InternalError(f"no convolution from {x} to {y}: wrong are {'; '.join(problems)}")
-
-
-def _shape(plane: Plane) -> tuple[int, int, int, int]:
-    return plane.images, plane.height, plane.width, plane.channels
 
 
 def _pixels(
