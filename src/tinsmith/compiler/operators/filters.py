@@ -47,13 +47,13 @@ class Filter:
 
     def weight(self, distance: Expr) -> Expr:
         """Of an element at `distance` from the coordinate."""
-        far = call("abs", distance)
+        far, dtype = call("abs", distance), distance.dtype
         if self.mode == "linear":
-            return call("max", literal(1, DOUBLE) - far, literal(0, DOUBLE))
+            return call("max", literal(1, dtype) - far, literal(0, dtype))
         a = self.cubic_a
         near = (far * (a + 2) - (a + 3)) * far * far + 1
         wide = ((far * a - 5 * a) * far + 8 * a) * far - 4 * a
-        return select(far <= 1, near, select(far < 2, wide, literal(0, DOUBLE)))
+        return select(far <= 1, near, select(far < 2, wide, literal(0, dtype)))
 
 
 class Tabulated:

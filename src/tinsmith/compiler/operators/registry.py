@@ -33,7 +33,7 @@ MODULES = (
     "pooling",
     "pad",
     "gather",
-    "scatter", "resize", "einsum", "convolution", "quantized")
+    "scatter", "resize", "sampling", "einsum", "convolution", "quantized")
 
 _RULES: dict[tuple[str, str], Rule] = {}
 
