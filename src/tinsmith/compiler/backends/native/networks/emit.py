@@ -19,6 +19,7 @@ from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
 from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, rim
+from tinsmith.compiler.backends.native.networks.literals import put_literals
 from tinsmith.compiler.backends.native.networks.nests import Names, body
 from tinsmith.compiler.backends.native.networks.outputs import separate_outputs
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
@@ -50,6 +51,7 @@ from tinsmith.spec.targets import Target
 
 PASSES: tuple[Callable[[Loops], Loops], ...] = (
     separate_outputs,
+    put_literals,
     find_layers,
     assign_layouts,
     fuse,
@@ -206,7 +208,9 @@ class StageWriter:
     def _rims(self, stage: Stage, names: Mapping[Tensor, str]) -> list[str]:
         """Zeros around what the stage writes."""
         edges = [(tensor, edge) for tensor in writes(stage) if (edge := rim(tensor)) is not None]
-        return [f"ts_clear_rim({names[tensor]}, {', '.join(map(str, astuple(edge)))});" for tensor, edge in edges]
+        return [
+            f"ts_clear_rim({names[tensor]}, {', '.join(map(str, astuple(edge)))});" for tensor, edge in edges
+        ]
 
     def _layer(self, stage: Layer, names: Names) -> list[str]:
         plan = plan_layer(stage)
@@ -335,4 +339,3 @@ def _units(target: Target) -> tuple[Unit, ...]:
     for name, cpu in zip(VARIANT_NAMES, target.variants, strict=False):
         units.append(Unit("network.c", f"network_{name}.o", (f"TS_VARIANT={name}",), cpu))
     return tuple(units)
-

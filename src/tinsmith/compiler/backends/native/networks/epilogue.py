@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -54,9 +54,17 @@ def _only_load(stage: Map, source: Tensor) -> Load | None:
     loads = [part for part in walk([stage.value]) if isinstance(part, Load) and part.tensor is source]
     if stage.out.shape != source.shape or stage.out.dtype != source.dtype:
         return None
-    if not loads or any(load.index != tuple(stage.vars) for load in loads):
+    if not loads or not all(_same_place(load, stage.vars) for load in loads):
         return None
     return loads[0]
+
+
+def _same_place(load: Load, vars: tuple[Var, ...]) -> bool:
+    """The element at the place that is written."""
+    return load.tensor.rank == len(vars) and all(
+        index is var or (dim == 1 and isinstance(index, Literal))
+        for index, var, dim in zip(load.index, vars, load.tensor.shape, strict=True)
+    )
 
 
 def _steps(value: Expr, x: Load, stage: Map, channel: int) -> list[Step] | None:
@@ -66,10 +74,9 @@ def _steps(value: Expr, x: Load, stage: Map, channel: int) -> list[Step] | None:
         return [found]
     if isinstance(value, Apply) and value.op == "add":
         for one, other in (value.args, value.args[::-1]):
-            if isinstance(other, Load) and other.index == tuple(stage.vars) and other.tensor.value is None:
-                before = None if _has(other, x) else _steps(one, x, stage, channel)
-                if before is not None and other.tensor.shape == stage.out.shape:
-                    return [*before, Residual(other.tensor)]
+            if _is_residual(other, x, stage):
+                before = _steps(one, x, stage, channel)
+                return None if before is None else [*before, Residual(other.tensor)]
     return _activation(value, x, stage, channel)
 
 
@@ -107,13 +114,20 @@ def _linear_steps(part: Expr, x: Load, stage: Map, channel: int) -> list[Step] |
         return [found]
     if isinstance(part, Apply) and part.op == "add":
         for one, other in (part.args, part.args[::-1]):
-            residual = isinstance(other, Load) and other.tensor.value is None and not _has(other, x)
-            if residual and isinstance(other, Load) and other.index == tuple(stage.vars):
-                if other.tensor.shape != stage.out.shape:
-                    return None
+            if _is_residual(other, x, stage):
                 before = [] if _is_x(one, x) else _linear_steps(one, x, stage, channel)
                 return None if before is None else [*before, Residual(other.tensor)]
     return None
+
+
+def _is_residual(expr: Expr, x: Load, stage: Map) -> TypeGuard[Load]:
+    return (
+        isinstance(expr, Load)
+        and expr.tensor.value is None
+        and expr.tensor is not x.tensor
+        and expr.tensor.shape == stage.out.shape
+        and _same_place(expr, stage.vars)
+    )
 
 
 def _is_x(expr: Expr, x: Load) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tinsmith.compiler.backends.native.networks.layers import Layer
+from tinsmith.compiler.backends.native.networks.rewrite import retarget
 from tinsmith.compiler.ir.loops import (
     Conv,
-    Expr,
     Layout,
     Load,
     Loops,
@@ -20,7 +19,6 @@ from tinsmith.compiler.ir.loops import (
     Var,
     expressions,
     reads,
-    rebuild,
     variables,
     walk,
     writes,
@@ -132,34 +130,6 @@ def _layout(tensor: Tensor, pads: Pads | None) -> Layout:
     order = (0, *range(2, tensor.rank), 1)
     before, after = pads or ((0,) * tensor.rank, (0,) * tensor.rank)
     return Layout(order, before, after)
-
-
-def retarget(stage: Stage, tensors: Mapping[Tensor, Tensor]) -> Stage:
-    """`stage` with other tensors in the place of some."""
-    changes: dict[str, Any] = {}
-    memo: dict[int, Expr] = {}
-
-    def change(part: Expr) -> Expr | None:
-        if isinstance(part, Load) and part.tensor in tensors:
-            index = tuple(rebuild(expr, change, memo) for expr in part.index)
-            return replace(part, tensor=tensors[part.tensor], index=index)
-        return None
-
-    def changed(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return tensors.get(value, value)
-        if isinstance(value, Expr):
-            return rebuild(value, change, memo)
-        if isinstance(value, Stage):
-            return retarget(value, tensors)
-        return tuple(map(changed, value)) if isinstance(value, tuple) else value
-
-    for item in fields(stage):
-        old = getattr(stage, item.name)
-        new = changed(old)
-        if new is not old:
-            changes[item.name] = new
-    return replace(stage, **changes) if changes else stage
 
 
 @dataclass(frozen=True)
