@@ -49,7 +49,7 @@ def itemsize(name: str) -> int:
 
 def range_of(name: str) -> tuple[float, float]:
     """Least and greatest finite number of a float type."""
-    info = ml_dtypes.finfo(numpy_dtype(name))
+    info: Any = ml_dtypes.finfo(numpy_dtype(name))  # type: ignore[no-untyped-call]
     return float(info.min), float(info.max)
 
 

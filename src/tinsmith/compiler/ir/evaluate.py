@@ -224,10 +224,18 @@ def _divide(a: Array, b: Array) -> Array:
     """As C: integers truncate; by zero gives zero."""
     if a.dtype.kind not in "iu":
         return np.asarray(a / b)
-    safe = np.where(b == 0, 1, b)
-    quotient = np.abs(a.astype(object)) // np.abs(safe.astype(object))
-    quotient = np.where((a < 0) != (safe < 0), -quotient, quotient)
-    return np.where(b == 0, 0, quotient).astype(a.dtype)
+    safe = np.where(b == 0, 1, b).astype(b.dtype)
+    up = ((a < 0) != (safe < 0)) & (a % safe != 0)
+    return np.where(b == 0, 0, a // safe + up).astype(a.dtype)
+
+
+def _power(a: Array, b: Array) -> Array:
+    """Integers to negative powers truncate; those of 0 are the least value."""
+    if a.dtype.kind not in "iu":
+        return np.asarray(np.power(a, b))
+    least = dtypes.limits(a.dtype.name)[0]
+    inverse = np.where(abs(a) == 1, np.where(b % 2 == 0, 1, a), np.where(a == 0, least, 0))
+    return np.where(b < 0, inverse, np.power(a, np.maximum(b, 0))).astype(a.dtype)
 
 
 def _mod(a: Array, b: Array) -> Array:
@@ -262,7 +270,7 @@ _FUNCTIONS: dict[str, Callable[..., Array]] = {
     "floordiv": lambda a, b: a // np.where(b == 0, 1, b),
     "mod": _mod,
     "fmod": _fmod,
-    "pow": np.power,
+    "pow": _power,
     "min": np.minimum,
     "max": np.maximum,
     "neg": lambda a: -a,

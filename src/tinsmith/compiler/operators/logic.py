@@ -40,7 +40,7 @@ unary("BitwiseNot", INTEGERS)(lambda node, x: ~x)
 
 @operator("BitShift")
 def bit_shift(node: Node, a: Tensor, b: Tensor) -> Tensor:
-    """Shifting by a negative number, or by the width of the type or more, leaves nothing but copies of the sign."""
+    """Shifting by a negative number, or by the width of the type or more, leaves only copies of the sign."""
     check_type(node, INTEGERS, a, b)
     direction = node.text("direction")
     if direction not in ("LEFT", "RIGHT"):

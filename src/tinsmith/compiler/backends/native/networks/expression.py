@@ -1,7 +1,7 @@
 """Scalar expressions as C text.
 
-What is used more than once becomes a `const` in the innermost block that holds all its uses: a side of `select` is
-a block of its own, because it may read out of range when it is not taken.
+What is used more than once becomes a `const` in the innermost block that holds all its uses: a side of `select`
+is a block of its own, because it may read out of range when it is not taken.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tinsmith.compiler.backends.native.networks.addresses import Element, flat
 from tinsmith.compiler.ir import dtypes
 from tinsmith.compiler.ir.loops import (
     BOOL,
@@ -34,6 +35,9 @@ STORAGE = {
     **dict.fromkeys(dtypes.SMALL_FLOATS, "uint8_t"),
 }  # fmt: skip
 """C type of an element in memory, by type name."""
+
+SUB_BYTE = frozenset(["int4", "uint4", "int2", "uint2"])
+"""Integers that take a byte each, of which the low bits count."""
 
 NARROW_FLOATS = {"float16": "half", "bfloat16": "bfloat16", **{name: name for name in dtypes.SMALL_FLOATS}}
 """Floats that are computed with as `float`: the word in the names of their conversions."""
@@ -125,6 +129,8 @@ class Writer:
                 return literal_text(expr)
             case Var() | Size():
                 return self._names[expr]
+            case Bits():
+                return self._address(expr, lambda part: self._text(part, block))
             case Load():
                 return loaded(expr.dtype, self._address(expr, lambda part: self._text(part, block)))
             case Apply() if expr.op == "select":
@@ -162,7 +168,7 @@ def literal_text(expr: Literal) -> str:
         return str(int(value))
     if dtypes.is_integer(dtype):
         return _integer_text(int(value), dtype)
-    number = float(value) if dtype == "float64" else _as_float32(float(value))
+    number = _rounded(float(value), dtype)
     suffix = "" if dtype == "float64" else "f"
     if math.isnan(number):
         return f'__builtin_nan{suffix}("")'
@@ -181,28 +187,76 @@ def _integer_text(value: int, dtype: str) -> str:
     return f"(({STORAGE[dtype]}){value})" if value < 0 else str(value) + ("u" if dtype == "uint32" else "")
 
 
-def _as_float32(number: float) -> float:
+def _rounded(number: float, dtype: str) -> float:
     with np.errstate(over="ignore"):
-        return float(np.float32(number))
+        return float(np.float64(number).astype(dtypes.numpy_dtype(dtype)))
 
 
 def loaded(dtype: str, text: str) -> str:
     """A stored element as a value."""
     if dtype in NARROW_FLOATS:
         return f"ts_{NARROW_FLOATS[dtype]}_to_float({text})"
-    return f"({text} != 0)" if dtype == BOOL else text
+    return f"({text} != 0)" if dtype == BOOL else _narrowed(dtype, text)
 
 
 def stored(dtype: str, text: str) -> str:
     """A value as an element to store."""
     if dtype in dtypes.SMALL_FLOATS:
-        return f"ts_float_to_{dtype}({text}, true)"
-    return f"ts_float_to_{NARROW_FLOATS[dtype]}({text})" if dtype in NARROW_FLOATS else text
+        return f"ts_float_to_{dtype}({text}, false)"
+    if dtype not in NARROW_FLOATS:
+        return text
+    word = NARROW_FLOATS[dtype]
+    rounding = f"ts_round_{word}("
+    if text.startswith(rounding) and _closes(text, len(rounding) - 1) == len(text) - 1:
+        text = text[len(rounding) : -1]
+    return f"ts_float_to_{word}({text})"
+
+
+def _closes(text: str, opening: int) -> int:
+    """Where the parenthesis at `opening` is closed."""
+    depth = 0
+    for place in range(opening, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return place
+    return -1
+
+
+@dataclass(frozen=True, eq=False)
+class Bits(Element):
+    """An element of a narrow float type as it is stored."""
+
+    @property
+    def dtype(self) -> str:  # type: ignore[override]
+        return _bits_type(self.tensor.dtype)
+
+
+def _bits_type(dtype: str) -> str:
+    return f"uint{8 * dtypes.itemsize(dtype)}"
+
+
+def encoded(expr: Expr) -> Expr:
+    """What to store for the value `expr`: of narrow floats their bits, unconverted where they are only moved."""
+    dtype = expr.dtype
+    if dtype not in NARROW_FLOATS:
+        return expr
+    bits = _bits_type(dtype)
+    match expr:
+        case Load():
+            element = expr if isinstance(expr, Element) else flat(expr)
+            return Bits(element.tensor, element.index, element.terms)
+        case Apply() if expr.op == "select":
+            return Apply("select", (expr.args[0], encoded(expr.args[1]), encoded(expr.args[2])), bits)
+        case Apply() if expr.op == "reinterpret" and expr.args[0].dtype not in NARROW_FLOATS:
+            return expr.args[0].cast(bits)
+    return Apply("reinterpret", (expr,), bits)
 
 
 ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}
 COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 BITS = {"and": "&", "or": "|", "xor": "^"}
+LOGIC = {**BITS, "min": "&", "max": "|", "mul": "&", "add": "|"}
+"""Of truth values."""
 
 
 def applied(expr: Apply, args: Sequence[str]) -> str:
@@ -212,14 +266,13 @@ def applied(expr: Apply, args: Sequence[str]) -> str:
     if op in ("cast", "cast_wrap"):
         return cast_text(source, dtype, args[0], op == "cast")
     if op == "reinterpret":
-        bits = {"float64": "ts_bits", "float32": "ts_bitsf"}[source]
-        return f"(({STORAGE[dtype]}){bits}({args[0]}))"
+        return reinterpreted(source, dtype, args[0])
     if op in COMPARISONS:
         return f"({args[0]} {COMPARISONS[op]} {args[1]})"
     if op in ("isnan", "isinf"):
         return f"ts_{op}{'' if source == 'float64' else 'f'}({args[0]})"
     if dtype == BOOL:
-        return f"(!{args[0]})" if op == "not" else f"({args[0]} {BITS[op]} {args[1]})"
+        return f"(!{args[0]})" if op == "not" else f"({args[0]} {LOGIC[op]} {args[1]})"
     if dtype == INDEX:
         return _index_text(op, args)
     if dtypes.is_integer(dtype):
@@ -234,6 +287,7 @@ def _index_text(op: str, args: Sequence[str]) -> str:
         return f"(-{args[0]})"
     return {
         "div": "({0} / {1})",
+        "fmod": "({0} % {1})",
         "floordiv": "ts_index_floordiv({0}, {1})",
         "mod": "ts_index_mod({0}, {1})",
         "min": "ts_index_min({0}, {1})",
@@ -269,16 +323,27 @@ def _integer_operation(op: str, dtype: str, args: Sequence[str]) -> str:
     elif op in ("floor", "ceil", "round", "trunc"):
         text = args[0]
     else:
-        kind = "uint64" if dtype in dtypes.UNSIGNED else "int64"
-        text = f"(({name})ts_{kind}_{op}({', '.join(args)}))"
-        if op in ("shl", "shr"):
-            text = f"(({name})ts_{op}({args[0]}, {args[1]}, {dtypes.itemsize(dtype) * 8}))"
+        text = f"ts_{name.removesuffix('_t')}_{op}({', '.join(args)})"
     return _narrowed(dtype, text)
 
 
 def _narrowed(dtype: str, text: str) -> str:
-    bits = dtypes.BITS.get(dtype)
-    return f"ts_wrap_{dtype}({text})" if bits is not None and bits < 8 else text
+    return f"ts_wrap_{dtype}({text})" if dtype in SUB_BYTE else text
+
+
+def reinterpreted(source: str, target: str, text: str) -> str:
+    """The bits of a value as a value of another type of as many bits."""
+    if source in NARROW_FLOATS:
+        bits = stored(source, text)
+    elif source in SUB_BYTE:
+        bits = f"((uint8_t)({text} & {2 ** dtypes.BITS[source] - 1}))"
+    else:
+        bits = {"float32": f"ts_bitsf({text})", "float64": f"ts_bits({text})"}.get(source, text)
+    if target in NARROW_FLOATS:
+        return loaded(target, f"(({STORAGE[target]}){bits})")
+    if target in ("float32", "float64"):
+        return f"ts_from_bits{'f' if target == 'float32' else ''}(({_bits_type(target)}_t){bits})"
+    return f"({bits} != 0)" if target == BOOL else _narrowed(target, f"(({STORAGE[target]}){bits})")
 
 
 def cast_text(source: str, target: str, text: str, saturate: bool) -> str:
@@ -293,9 +358,9 @@ def cast_text(source: str, target: str, text: str, saturate: bool) -> str:
         if source == "float64":
             return f"ts_round_{NARROW_FLOATS[target]}_double({text})"
         return f"ts_round_{NARROW_FLOATS[target]}({wide})"
-    from_float = value_type(source) in ("float", "double")
-    if dtypes.is_integer(target) and from_float:
+    if value_type(source) in ("float", "double") and (target == INDEX or dtypes.is_integer(target)):
         suffix = "" if source == "float64" else "f"
-        kind = target if dtypes.BITS.get(target, 8) >= 8 else ("int8" if target in dtypes.SIGNED else "uint8")
-        return _narrowed(target, f"ts_{kind}_from{suffix}({text})")
+        kind = "int64" if target == INDEX else STORAGE[target].removesuffix("_t")
+        text = f"ts_{kind}_from{suffix}({text})"
+        return f"((ts_index){text})" if target == INDEX else _narrowed(target, text)
     return _narrowed(target, f"(({value_type(target)}){text})")

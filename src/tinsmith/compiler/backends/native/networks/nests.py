@@ -10,6 +10,7 @@ from tinsmith.compiler.backends.native.networks.expression import (
     Writer,
     applied,
     cast_text,
+    encoded,
     literal_text,
     loaded,
     stored,
@@ -83,8 +84,8 @@ def assign(place: Load, vars: Sequence[Var], value: Expr, names: Names) -> list[
     merged, (where, value) = merge(vars, [flat(place), flatten(value)])
     assert isinstance(where, Element)
     nest = Nest(names, merged)
-    lines, (text,) = nest.writer.write([value])
-    store = f"{nest.element(where)} = {stored(place.dtype, text)};"
+    lines, (text,) = nest.writer.write([encoded(value)])
+    store = f"{nest.element(where)} = {text};"
     return nest.around(merged, [*lines, store])
 
 
