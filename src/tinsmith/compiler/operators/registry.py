@@ -33,7 +33,16 @@ MODULES = (
     "pooling",
     "pad",
     "gather",
-    "scatter", "resize", "sampling", "einsum", "convolution", "quantized")
+    "scatter",
+    "resize",
+    "sampling",
+    "einsum",
+    "convolution",
+    "quantized",
+    "attention",
+    "spectral",
+    "losses",
+)
 
 _RULES: dict[tuple[str, str], Rule] = {}
 
