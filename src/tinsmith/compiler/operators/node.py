@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx_ir
@@ -30,6 +30,9 @@ from tinsmith.compiler.ir.loops import (
     Var,
     View,
 )
+
+
+Result = TypeVar("Result")
 
 
 class Unsupported(Exception):
@@ -150,6 +153,14 @@ class Node:
         """Appends a stage; its tensor."""
         self.stages.append(stage)
         return stage.out
+
+    def collected(self, make: Callable[[], Result]) -> tuple[Result, tuple[Stage, ...]]:
+        """What `make` gives, and the stages that it adds, which are not added here."""
+        outer, self.stages = self.stages, []
+        try:
+            return make(), tuple(self.stages)
+        finally:
+            self.stages = outer
 
     @property
     def origin(self) -> str:
