@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
@@ -86,7 +86,7 @@ def _decode(model: onnx.ModelProto, content: mmap.mmap, place: str) -> None:
 def _is_text(message: Message) -> bool:
     """Whether all strings in `message` are text: the protobuf library gives others as bytes."""
     for field, value in message.ListFields():
-        values = value if isinstance(value, Sequence) else [value]
+        values = [value] if isinstance(value, str | bytes | Message) else value
         if field.message_type is not None:
             if not all(map(_is_text, values)):
                 return False

@@ -73,9 +73,9 @@ def expand_functions(model: onnx.ModelProto) -> None:
     for function in model.functions:
         versions = opset_versions(function.opset_import)
         _mark_versions(function, versions, imported)
-        for domain in versions.keys() - imported.keys():
-            imported[domain] = versions[domain]
-            model.opset_import.add(domain=domain, version=versions[domain])
+        imported = {**versions, **imported}
+    del model.opset_import[:]
+    model.opset_import.extend(map(onnx.helper.make_opsetid, imported.keys(), imported.values()))
     expansion = _Expansion({function_key(function): function for function in model.functions})
     expansion.names.take(own_names(model.graph))
     copier = Copier(expansion.names, {name: name for name in own_names(model.graph)})

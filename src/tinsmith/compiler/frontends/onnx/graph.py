@@ -7,7 +7,6 @@ import onnx_ir
 
 from tinsmith.compiler.frontends.onnx.findings import Findings
 from tinsmith.compiler.frontends.onnx.functions import VERSION
-from tinsmith.compiler.frontends.onnx.graphs import canonical_domain, nodes_within
 from tinsmith.compiler.frontends.onnx.tensors import Weights
 from tinsmith.compiler.ir.model import TensorSpec
 
@@ -17,8 +16,6 @@ def network_graph(model: onnx.ModelProto, weights: Weights, findings: Findings) 
 
     Raises ClientError for what no check before has found.
     """
-    for _, proto in nodes_within(model.graph.node):
-        proto.domain = canonical_domain(proto.domain)
     try:
         result = onnx_ir.serde.deserialize_model(model)
     except (onnx_ir.serde.SerdeError, ValueError) as error:

@@ -117,14 +117,14 @@ def _simplified(model: onnx.ModelProto, values: Values) -> onnx.ModelProto:
         if any(entry.key == VERSION for entry in node.metadata_props):
             node.domain = _HIDDEN
     used = {node.domain for _, node in nodes_within(copy.graph.node)}
-    for domain in sorted(used - opset_versions(copy.opset_import).keys() - {"ai.onnx"}):
+    for domain in sorted(used - opset_versions(copy.opset_import).keys()):
         copy.opset_import.add(domain=domain, version=1)
     return copy
 
 
 def _skip_impossible(model: onnx.ModelProto) -> dict[str, str]:
     """Puts the possible branch of an If in the place of the other; gives the names of its outputs there."""
-    aliases = {}
+    aliases: dict[str, str] = {}
     for _, node in nodes_within(model.graph.node):
         branches = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
         for branch, other in zip(branches, reversed(branches), strict=True):

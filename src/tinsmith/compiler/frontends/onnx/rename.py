@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.graphs import own_names, replace_nodes, subgraphs
+from tinsmith.compiler.frontends.onnx.graphs import canonical_domain, own_names, replace_nodes, subgraphs
 
 Attributes = Mapping[str, onnx.AttributeProto]
 
@@ -53,6 +53,7 @@ class Copier:
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         copy.name = self._prefix + node.name if node.name else ""
+        copy.domain = canonical_domain(node.domain)
         copy.input[:] = [self._renamed.get(name, name) for name in node.input]
         copy.output[:] = [self._renamed.get(name, name) for name in node.output]
         if attributes is not None:
