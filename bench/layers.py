@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.backends.native.networks import kernels
-from tinsmith.compiler.backends.native.networks.kernels import activation, contraction, depthwise
+from tinsmith.compiler.backends.native.networks.kernels import activation, contraction, depthwise, winograd
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane, pixels
 from tinsmith.compiler.backends.native.networks.kernels.window import Window
@@ -54,6 +54,11 @@ SHAPES = {
     "conv 1x1 64->64 @56": Shape(56, 64, 64),
     "conv 1x1 256->64 @56": Shape(56, 256, 64),
     "conv 1x1 64->256 @56": Shape(56, 64, 256),
+    "conv 3x3 3->64 @56": Shape(56, 3, 64, 3),
+    "conv 3x3 8->8 @56": Shape(56, 8, 8, 3),
+    "conv 3x3 16->16 @112": Shape(112, 16, 16, 3),
+    "conv 3x3 32->32 @56": Shape(56, 32, 32, 3),
+    "conv 3x3 16->64 @20": Shape(20, 16, 64, 3),
     "conv 3x3 64->64 @56": Shape(56, 64, 64, 3),
     "conv 3x3 128->128 @28": Shape(28, 128, 128, 3),
     "conv 1x1 512->128 @28": Shape(28, 512, 128),
@@ -158,8 +163,10 @@ def _image(shape: Shape, target: Target, folder: Path, draw: np.random.Generator
     pad = shape.kernel // 2
     groups = shape.depth if shape.depthwise else 1
     window = Window((shape.stride, shape.stride), pads=Halo(pad, pad, pad, pad))
-    plane = Plane(1, shape.size, shape.size, shape.depth, window.pads)
-    out = Plane(1, *window.output((shape.size, shape.size), (shape.kernel, shape.kernel)), shape.columns)
+    size = window.output((shape.size, shape.size), (shape.kernel, shape.kernel))
+    halo = winograd.winograd_halo(size, window.pads)
+    plane = Plane(1, shape.size, shape.size, shape.depth, halo if shape.kernel == 3 else window.pads)
+    out = Plane(1, *size, shape.columns)
     x = _normal(draw, 1, shape.depth, shape.size, shape.size)
     depth = shape.depth // groups
     w = _normal(draw, shape.columns, depth, shape.kernel, shape.kernel)
@@ -175,8 +182,11 @@ def _image(shape: Shape, target: Target, folder: Path, draw: np.random.Generator
     buffer, y = _aligned((plane.floats,)), _aligned((out.floats,))
     pixels(plane, buffer)[...] = x.transpose(0, 2, 3, 1)
     runs: dict[str, Callable[[], Any]] = {}
+    chosen = activation.RELU
     planner = depthwise.plan_depthwise if shape.depthwise else contraction.plan_convolution
-    plans = {"ours": planner(plane, out, w, bias, window=window, activation=activation.RELU)}
+    plans = {"ours": planner(plane, out, w, bias, window=window, activation=chosen)}
+    if shape.kernel == 3 and shape.stride == 1 and not shape.depthwise:
+        plans["winograd"] = winograd.plan_winograd(plane, out, w, bias, window=window, activation=chosen)
     for name, plan in plans.items():
         runs[name] = _native(plan, buffer, y, target, folder)
         runs[name]()

@@ -55,6 +55,9 @@ class Layer:
     second: Floats | None = None
     """The second factor, where it is no constant."""
 
+    tolerance: float = 2e-6
+    """Largest error, as a share of `magnitude`."""
+
     def operands(self) -> list[Floats]:
         weights = self.plan.weights if self.second is None else self.second
         return [part.ravel() for part in (self.x, weights, self.plan.bias, self.residual, self.y)]
@@ -75,7 +78,7 @@ def check_layers(target: Target, tmp_path: Path) -> Callable[[Sequence[Layer]], 
             expected = layer.expected.ravel()
             exact = (y == expected) | (np.isnan(y) & np.isnan(expected))
             error = np.where(exact, 0, np.abs(np.where(exact, 0, y) - np.where(exact, 0, expected)))
-            assert error.max() <= 2e-6 * layer.magnitude, (layer.plan.source, int(error.argmax()))
+            assert error.max() <= layer.tolerance * layer.magnitude, (layer.plan.source, int(error.argmax()))
 
     return check
 
@@ -144,6 +147,7 @@ def make_convolution(
     residual: bool = False,
     close: bool = False,
     halo: Halo | None = None,
+    tolerance: float = 2e-6,
     **options: Any,
 ) -> Layer:
     """`close`: nothing lies around or between the pixels; `halo`: of the input, if more than `pads`."""
@@ -166,7 +170,7 @@ def make_convolution(
     operands = np.zeros(x.floats, np.float32), np.full(other.floats, 55, np.float32)
     pixels(x, operands[0])[...] = data
     pixels(other, operands[1])[...] = added
-    return Layer(plan, *operands, buffer, expected, 3 * np.sqrt(w[0].size) + 1)
+    return Layer(plan, *operands, buffer, expected, 3 * np.sqrt(w[0].size) + 1, None, tolerance)
 
 
 def _draw(seed: int, *shape: int) -> Floats:

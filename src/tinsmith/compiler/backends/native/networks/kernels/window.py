@@ -42,14 +42,19 @@ def check_convolution(
     window: Window,
     groups: int,
     residual: Plane | None,
+    needed: Halo | None = None,
 ) -> None:
-    """Raises InternalError, which names all that does not fit together."""
+    """Raises InternalError, which names all that does not fit together.
+
+    `needed`: the halo of the input; None: `window.pads`.
+    """
+    needed = needed or window.pads
     out_channels, depth, *kernel = weights.shape
     problems = []
     if x.channels != depth * groups or y.channels != out_channels or out_channels % groups:
         problems.append(f"weights {weights.shape} in {groups} groups")
-    if not x.halo.covers(window.pads):
-        problems.append(f"the halo of the input, which must cover {window.pads}")
+    if not x.halo.covers(needed):
+        problems.append(f"the halo of the input, which must cover {needed}")
     size = window.output((x.height, x.width), (kernel[0], kernel[1]))
     if (y.images, y.height, y.width) != (x.images, *size):
         problems.append(f"the output's size, which must be {(x.images, *size)}")
