@@ -25,7 +25,7 @@ typedef __INT32_TYPE__ int32_t; typedef __INT64_TYPE__ int64_t; typedef __UINT32
 int32_t tinsmith_abi_version(void) { return 1; }
 const char *tinsmith_describe(void) { return DESCRIPTION; }
 /* x: float32 (2, 3), n: int64 (), flags: bool (4,), b: bfloat16 (2,)
- * sums: float64 (2,), the first plus n; positive: float32 (-1,) of x; not: bool (4,); b again; where: x's address. */
+ * sums: float64 (2,), the first plus n; positive: float32 (-1,) of x; not: bool (4,); b; where: of x. */
 int32_t tinsmith_run(const void *const *in, void *const *out, int64_t *const *shapes, uint32_t flags)
 {
     const float *x = in[0];

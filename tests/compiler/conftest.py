@@ -1,23 +1,31 @@
-"""Models, and libraries that answer like them without the real backend."""
+"""Models and networks, and libraries that answer like them without the real backend."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx_ir
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from tinsmith.compiler.artifact.package import Package, package
 from tinsmith.compiler.backends.native.build import compile_and_link
+from tinsmith.compiler.backends.native.program import Program
 from tinsmith.compiler.ir.model import Forest, Model, TensorSpec, Transform
+from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.evidence import collect
 from tinsmith.spec.request import CompileRequest
 from tinsmith.spec.targets import Target, devices, platforms
+from tinsmith_runtime.manifest import Tensor
 
 MakeModel = Callable[..., Model]
 CompilePlainly = Callable[..., Path]
+CompileNetwork = Callable[..., Program]
 
 EXPORTS = (
     *("tinsmith_abi_version", "tinsmith_num_features", "tinsmith_num_outputs", "tinsmith_num_margins"),
@@ -89,6 +97,20 @@ def packed(tmp_path_factory: pytest.TempPathFactory, make_model: MakeModel, x86_
     request = CompileRequest("XGBOOST", "model", device="ml_m5")
     library = plain_library(model, devices()["ml_eia2"], folder)
     return package(request, model, x86_64, library, collect(model), folder)
+
+
+@pytest.fixture(scope="session")
+def network() -> Network:
+    """Several inputs and outputs of different types, one of a size that the run tells; see
+    plain_network.c."""
+    return plain_network()
+
+
+@pytest.fixture(scope="session")
+def compile_network() -> CompileNetwork:
+    """Compiles `network` by plain_network.c into target.library of a folder; `misbehave` is C at the end of
+    its tinsmith_run."""
+    return network_library
 
 
 def forest_model(
@@ -179,3 +201,86 @@ def literals(array: np.ndarray[Any, Any]) -> list[str]:
     return [
         f"{float(number).hex()}{suffix}" if np.isfinite(number) else '__builtin_nanf("")' for number in array
     ]
+
+
+WEIGHTS = np.array([[1, -2], [0.5, 3], [-1.25, 0.1]], np.float32)
+BIAS = np.array([0.25, -8], np.float32)
+TABLE = np.array([[1, 2], [-3, 0.5], [65504, 6e-8], [np.inf, np.nan], [-0.0, 7]], np.float16)
+NETWORK_OUTPUTS = (
+    Tensor("scores", "float32", (2, 2)),
+    Tensor("rows", "float16", (4, 2)),
+    Tensor("kept", "bool", (4,)),
+    Tensor("found", "int64", (2, -1), (2, 6)),
+)
+
+
+def plain_network() -> Network:
+    """See `network`."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["scores"]),
+        helper.make_node("Gather", ["table", "ids"], ["rows"]),
+        helper.make_node("Not", ["mask"], ["kept"]),
+        helper.make_node("NonZero", ["x"], ["found"]),
+    ]
+    inputs = [
+        ("x", TensorProto.FLOAT, [2, 3]),
+        ("ids", TensorProto.INT64, [4]),
+        ("mask", TensorProto.BOOL, [4]),
+    ]
+    types = [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BOOL, TensorProto.INT64]
+    graph = helper.make_graph(
+        nodes,
+        "plain",
+        [helper.make_tensor_value_info(*spec) for spec in inputs],
+        [
+            helper.make_tensor_value_info(
+                tensor.name, kind, [None if size < 0 else size for size in tensor.shape]
+            )
+            for tensor, kind in zip(NETWORK_OUTPUTS, types, strict=True)
+        ],
+        [
+            numpy_helper.from_array(array, name)
+            for name, array in (("weights", WEIGHTS), ("bias", BIAS), ("table", TABLE))
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.checker.check_model(model)
+    return Network(
+        framework="ONNX",
+        producer="by hand",
+        kind="plain",
+        graph=onnx_ir.serde.deserialize_model(model),
+        inputs=(
+            TensorSpec("x", "float32", (2, 3)),
+            TensorSpec("ids", "int64", (4,)),
+            TensorSpec("mask", "bool", (4,)),
+        ),
+        outputs=tuple(TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in NETWORK_OUTPUTS),
+    )
+
+
+def network_library(network: Network, target: Target, folder: Path, misbehave: str = "") -> Program:
+    """See `compile_network`."""
+    inputs = [Tensor(spec.name, spec.dtype, spec.shape) for spec in network.inputs]
+    description = json.dumps(
+        {
+            "inputs": [tensor.to_record() for tensor in inputs],
+            "outputs": [tensor.to_record() for tensor in NETWORK_OUTPUTS],
+        }
+    )
+    halves = ", ".join(str(bits) for bits in TABLE.view(np.uint16).ravel())
+    header = [
+        f"#define DESCRIPTION {json.dumps(description)}",
+        f"#define MISBEHAVE {misbehave}",
+        f"#define TABLE_ROWS {len(TABLE)}",
+        f"static const float WEIGHTS[] = {{{', '.join(literals(WEIGHTS.ravel()))}}};",
+        f"static const float BIAS[] = {{{', '.join(literals(BIAS))}}};",
+        f"static const uint16_t TABLE[] = {{{halves}}};",
+    ]
+    (folder / "plain_network.h").write_text("\n".join(header) + "\n")
+    source = folder / "plain_network.c"
+    source.write_bytes((Path(__file__).parent / "c" / "plain_network.c").read_bytes())
+    exports = ("tinsmith_abi_version", "tinsmith_describe", "tinsmith_run")
+    compile_and_link([source], target, folder / target.library, exports=exports)
+    return Program(folder, (), exports, {"by": "hand"}, NETWORK_OUTPUTS)

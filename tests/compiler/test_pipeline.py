@@ -50,7 +50,7 @@ def test_a_model_becomes_an_artifact_that_predicts_as_the_library(
     assert report.verification is not None
     assert report.verification["executed"]
     assert report.derived_data_input_config == json.dumps({"data": [1, 4]})
-    assert set(report.timings or ()) == {"read", "emit", "build", "package", "verify"}
+    assert set(report.timings or ()) == {"read", "reference", "emit", "build", "package", "verify"}
     rows = np.array([[0.5, np.nan, -1, 0], [0, 0, 0, 0]], np.float32)
     margin = tinsmith_runtime.load(tarball).run({"data": rows}, margin=True)
     np.testing.assert_array_equal(
@@ -73,7 +73,7 @@ def test_an_unforeseen_fault_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def broken(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(pipeline, "check", broken)
+    monkeypatch.setattr(pipeline, "collect", broken)
     work = work_directory(tmp_path, CompileRequest("XGBOOST", "m", device="ml_c4"))
     (work.input / "model.json").write_text('{"learner": {}, "version": [3, 2, 0]}')
     monkeypatch.setattr(frontends, "load", lambda _: lambda *_: None)

@@ -14,9 +14,10 @@ from typing import Any
 from tinsmith.compiler import frontends
 from tinsmith.compiler.artifact.package import package
 from tinsmith.compiler.backends.native.build import build
-from tinsmith.compiler.backends.native.trees.emit import emit
+from tinsmith.compiler.backends.native.emit import emit
 from tinsmith.compiler.ir.check import check
 from tinsmith.compiler.ir.model import Model
+from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.evidence import collect
 from tinsmith.compiler.verify.verify import verify
 from tinsmith.errors import InternalError, TinsmithError, failure_reason
@@ -67,16 +68,17 @@ def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) 
     with stages("read"):
         resolved = resolve(request)
         model = frontends.load(request.framework)(work.input, request)
-        check(model)
+        if isinstance(model, Model):
+            check(model)
     target, library = resolved.target, work.scratch / resolved.target.library
+    with stages("reference"):
+        evidence = collect(model)
     with stages("emit"):
         program = emit(model, target, sources)
     with stages("build"):
         build(program, target, library)
     with stages("package"):
-        packed = package(
-            request, model, target, library, collect(model), work.output, work.input, program.facts
-        )
+        packed = package(request, model, target, library, evidence, work.output, work.input, program)
     with stages("verify"):
         verification = verify(packed.path, model, target, work.scratch, request.allow_unverified)
     warnings = (*resolved.warnings, *model.warnings, *packed.warnings)
@@ -111,14 +113,16 @@ def _failed(error: TinsmithError, stages: Stages) -> Report:
     )
 
 
-def _derived_config(request: CompileRequest, model: Model) -> str | None:
-    """The DataInputConfig that the customer left out, with one row."""
+def _derived_config(request: CompileRequest, model: Model | Network) -> str | None:
+    """The DataInputConfig that the customer left out; of a tree model, with one row."""
     if request.data_input_config is not None:
         return None
+    if isinstance(model, Network):
+        return json.dumps({spec.name: list(spec.shape) for spec in model.inputs})
     return json.dumps({model.input.name: [1, *model.input.shape[1:]]})
 
 
-def _coverage(model: Model, resolved: Resolved, facts: dict[str, Any]) -> dict[str, Any]:
+def _coverage(model: Model | Network, resolved: Resolved, facts: dict[str, Any]) -> dict[str, Any]:
     """What was compiled, for which processors, by which kernels: all of the model, there is no fallback."""
     return {
         "model": f"{model.kind}, saved by {model.producer}",

@@ -12,6 +12,7 @@ import pytest
 
 from tinsmith.compiler.artifact.archive import file_digest
 from tinsmith.compiler.artifact.package import Package, compiled_meta, package
+from tinsmith.compiler.backends.native.program import Program
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.verify.evidence import collect
 from tinsmith.spec.request import CompileRequest, TargetPlatform
@@ -99,9 +100,10 @@ def test_same_input_same_bytes(
         monkeypatch.setenv("TMPDIR", str(place))
         monkeypatch.setenv("HOME", str(place))
         model = make_model()
+        program = Program(place, (), (), {"walk": 1})
         before = os.umask(0o077 if run == "one" else 0o022)
         packed = package(
-            REQUEST, model, x86_64, place / "compiled.so", collect(model), place, place / "input", {"walk": 1}
+            REQUEST, model, x86_64, place / "compiled.so", collect(model), place, place / "input", program
         )
         os.umask(before)
         digests.add(packed.digest)

@@ -17,11 +17,11 @@ from tinsmith.compiler.artifact.package import Package, package
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.trees.emit import emit
 from tinsmith.compiler.ir.model import Forest, Model, Transform
-from tinsmith.compiler.verify import execute
+from tinsmith.compiler.verify import cpu, execute
 from tinsmith.compiler.verify import verify as module
 from tinsmith.compiler.verify.cpu import host_variants
 from tinsmith.compiler.verify.evidence import collect
-from tinsmith.compiler.verify.verify import reverify, verify
+from tinsmith.compiler.verify.verify import Verification, reverify, verify
 from tinsmith.errors import ClientError, InternalError
 from tinsmith.spec.request import CompileRequest, TargetPlatform
 from tinsmith.spec.targets import Target, devices, platforms
@@ -142,9 +142,9 @@ def test_a_wrong_dlr_library_fails(
 ) -> None:
     sources = tmp_path / "sources"
     shutil.copytree(dlr._folder(), sources)
-    text = (sources / "dlr.c").read_text()
+    text = (sources / "trees.c").read_text()
     assert "= *input++;" in text
-    (sources / "dlr.c").write_text(text.replace("= *input++;", "= -*input++;"))
+    (sources / "trees.c").write_text(text.replace("= *input++;", "= -*input++;"))
     monkeypatch.setattr(dlr, "_folder", lambda: sources)
     tarball = pack(model, plain, compile_plainly(model, plain, tmp_path), tmp_path)
     with pytest.raises(InternalError, match=r"native libdlr\.so: prediction of 1800 rows"):
@@ -222,7 +222,7 @@ def test_only_variants_that_the_host_has(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "host_variants", lambda: ["sse2", "avx2"])
+    monkeypatch.setattr(cpu, "host_variants", lambda: ["sse2", "avx2"])
     tarball = pack(model, x86_64, compile_plainly(model, x86_64, tmp_path), tmp_path)
     verification = verify(tarball, model, x86_64, tmp_path)
     assert verification.variants == ("sse2", "avx2")
@@ -253,6 +253,7 @@ def test_writes_nowhere_but_in_scratch(
 
 def test_an_artifact_can_be_verified_again(packed: Package, tmp_path: Path) -> None:
     verification = reverify(packed.path, tmp_path)
+    assert isinstance(verification, Verification)
     assert verification.executed
     assert verification.rows == {"evidence": 180}
 

@@ -25,6 +25,7 @@ from tinsmith.compiler.artifact.evidence import Evidence
 from tinsmith.compiler.artifact.samples import Samples
 from tinsmith.compiler.backends.native import toolchain
 from tinsmith.compiler.backends.native.build import C_FOLDER
+from tinsmith.compiler.backends.native.program import Program
 from tinsmith.compiler.ir.model import Linear, Model
 from tinsmith.compiler.ir.network import Network
 from tinsmith.spec.request import CompileRequest
@@ -52,19 +53,18 @@ def package(
     evidence: Evidence | Samples,
     destination: Path,
     input_files: Path | None = None,
-    kernels: Mapping[str, Any] | None = None,
-    outputs: Sequence[Tensor] = (),
+    program: Program | None = None,
 ) -> Package:
     """Writes `destination`/`request.artifact_name`.
 
-    `input_files` is the folder of the customer's files: all but `model.files` are carried over. `kernels` is
-    what the backend reports about its program, `outputs` what it knows about a network's outputs beyond
-    `model.outputs`. The bytes depend on the arguments' contents and on the versions of Tinsmith and its
-    toolchain alone.
+    `input_files` is the folder of the customer's files: all but `model.files` are carried over. `program`
+    tells the kernels, and of a network what was found out about its outputs. The bytes depend on the
+    arguments' contents and on the versions of Tinsmith and its toolchain alone.
     """
     with TemporaryDirectory(prefix="package-") as scratch:
         dlr_library = Path(scratch) / target.dlr_library
         build_dlr(target, dlr_library)
+        outputs = program.outputs if program else ()
         files: dict[str, Content] = {
             target.library: library,
             target.dlr_library: dlr_library,
@@ -77,7 +77,7 @@ def package(
         if input_files is not None:
             carried = carry(input_files, model.files, (*files, FILE_NAME))
             files |= carried.files
-        manifest = _manifest(request, model, outputs, target, files, input_files, kernels or {})
+        manifest = _manifest(request, model, target, files, input_files, program)
         files[FILE_NAME] = manifest.to_json().encode()
         path = destination / request.artifact_name
         write_archive(files, frozenset({target.library, target.dlr_library}), path)
@@ -141,11 +141,10 @@ def _evidence_files(evidence: Evidence | Samples) -> dict[str, bytes]:
 def _manifest(
     request: CompileRequest,
     model: Model | Network,
-    outputs: Sequence[Tensor],
     target: Target,
     files: Mapping[str, Content],
     input_files: Path | None,
-    kernels: Mapping[str, Any],
+    program: Program | None,
 ) -> Manifest:
     options = {
         "data_input_config": request.data_input_config,
@@ -153,7 +152,7 @@ def _manifest(
         "framework_version": request.framework_version,
     }
     tree = None if isinstance(model, Network) else model
-    given, answers = _tensors(model, outputs)
+    given, answers = _tensors(model, program.outputs if program else ())
     return Manifest(
         name=request.model_name,
         framework=model.framework,
@@ -168,7 +167,7 @@ def _manifest(
         toolchain=toolchain.version(),
         model_digest=_folder_digest(input_files) if input_files else "",
         options={key: value for key, value in options.items() if value is not None},
-        kernels=kernels,
+        kernels=program.facts if program else {},
         class_labels=tree.class_labels if tree else (),
         feature_names=tree.feature_names if tree else (),
         files={name: file_digest(content) for name, content in files.items()},

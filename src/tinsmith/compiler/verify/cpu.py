@@ -70,6 +70,12 @@ def host_variants() -> list[str]:
     return found
 
 
+def variants_to_execute(target: Target, emulated: bool) -> tuple[str, ...]:
+    """The values of TINSMITH_ISA to try for `target`; none where its library has one variant only."""
+    here = list(VARIANTS)[:1] if emulated else host_variants()
+    return tuple(here[: len(target.variants)])
+
+
 @cache
 def host_flags() -> frozenset[str]:
     """What the kernel says of this processor; nothing where it says it elsewhere."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 from tinsmith.compiler.artifact.evidence import Evidence
+from tinsmith.compiler.artifact.samples import Samples
 from tinsmith.compiler.ir.model import Forest, Model
+from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.compare import Expected, expect
+from tinsmith.compiler.verify.networks import examples as networks
 from tinsmith.compiler.verify.rows import RowSet, make_rows
 from tinsmith.errors import ClientError
 
@@ -24,11 +29,22 @@ def rows_to_execute(model: Model) -> RowSet:
     return make_rows(model, ROWS_OF_EACH_KIND, TREE_ROWS // max(trees, 1))
 
 
-def collect(model: Model) -> Evidence:
-    """The rows and expected answers that travel in the artifact, with the claim that `verify` makes true.
+@overload
+def collect(model: Model) -> Evidence: ...
 
-    Predictions are rounded to float32, so that they are the same wherever the reference was evaluated.
-    """
+
+@overload
+def collect(model: Network) -> Samples: ...
+
+
+def collect(model: Model | Network) -> Evidence | Samples:
+    """What travels in the artifact: inputs and expected answers, with the claim that `verify` makes true."""
+    return networks.evidence(model) if isinstance(model, Network) else _collect_rows(model)
+
+
+def _collect_rows(model: Model) -> Evidence:
+    """Of a tree model. Predictions are rounded to float32, so that they are the same wherever the reference
+    was evaluated."""
     chosen = _thinned(make_rows(model, CARRIED_ROWS_OF_EACH_KIND))
     wanted = expect(model, chosen.rows).as_float32()
     executed = rows_to_execute(model)

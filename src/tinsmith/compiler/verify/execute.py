@@ -8,13 +8,15 @@ import platform
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.verify.cpu import lacking
-from tinsmith.errors import InternalError, KilledError
+from tinsmith.errors import ClientError, InternalError, KilledError
 from tinsmith.spec.targets import Target, platforms
 
 RUNNER = Path(__file__).parent / "c"
@@ -73,6 +75,27 @@ def find_machine(target: Target) -> Machine:
     )
 
 
+def is_here(target: Target, machine: Machine) -> bool:
+    """Whether this Python process could load a library for `target` itself."""
+    return (
+        machine.method == "native"
+        and target.os == sys.platform == "linux"
+        and target.arch == platform.machine()
+        and sys.maxsize > 2**32
+    )
+
+
+def library_files(content: Mapping[str, bytes], artifact: str, target: Target, folder: Path) -> None:
+    """Writes the compiled library and the DLR library among `content` into `folder`.
+
+    Raises ClientError where the artifact lacks one.
+    """
+    for name in (target.library, target.dlr_library):
+        if name not in content:
+            raise ClientError("InputConfiguration", f"{artifact} lacks {name}")
+        (folder / name).write_bytes(content[name])
+
+
 def build_runner(target: Target, folder: Path) -> Path:
     """Compiles the program that loads and calls libraries of `target`'s architecture, into `folder`."""
     program = folder / f"runner-{target.arch}"
@@ -83,13 +106,21 @@ def build_runner(target: Target, folder: Path) -> Path:
 
 
 def run_calls(
-    machine: Machine, runner: Path, library: Path, plan: Path, result: Path, settings: Mapping[str, str]
+    machine: Machine,
+    runner: Path,
+    library: Path,
+    plan: Path,
+    result: Path,
+    settings: Mapping[str, str],
+    kind: Literal["rows", "tensors"] = "rows",
 ) -> None:
     """Makes the calls in `plan` to `library` and writes `result`, with the environment `settings`.
 
+    `kind` says whether the library takes rows (tree models) or tensors (networks).
+
     Raises NoMachine where the emulator lacks an instruction of the library, InternalError where it fails.
     """
-    command = [*machine.command, str(runner), str(library), str(plan), str(result)]
+    command = [*machine.command, str(runner), kind, str(library), str(plan), str(result)]
     try:
         done = run(command, settings)
     except OSError as error:

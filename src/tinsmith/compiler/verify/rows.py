@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.ir.model import Forest, Linear, Model
+from tinsmith.compiler.verify.draw import Draw
 
 Rows = NDArray[np.float32]
 
@@ -71,29 +72,6 @@ def num_features(model: Model) -> int:
     return body.weights.shape[0] if isinstance(body, Linear) else body.num_features
 
 
-class _Draw:
-    """Pseudo-random numbers that no version of numpy changes (SplitMix64)."""
-
-    def __init__(self, seed: int) -> None:
-        self._state = seed
-
-    def integers(self, below: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
-        """Numbers in 0 .. below - 1; `below` is less than 2**32."""
-        count = int(np.prod(shape))
-        index = np.arange(self._state + 1, self._state + count + 1, dtype=np.uint64)
-        self._state += count
-        mixed = index * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
-        scaled = (mixed >> np.uint64(32)) * np.uint64(below) >> np.uint64(32)
-        return scaled.astype(np.int64).reshape(shape)
-
-    def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Numbers in [0, 1), multiples of 2**-30."""
-        return self.integers(1 << 30, shape) / float(1 << 30)
-
-
 def _turning_points(model: Model) -> list[Rows]:
     """Per feature, ascending: every number at which the model may change its mind."""
     body = model.body
@@ -137,9 +115,7 @@ def _below(points: Rows) -> Rows:
 
 
 def _shuffled(values: Rows, seed: int) -> Rows:
-    shuffled: Rows = values[
-        np.argsort(_Draw(seed << 32).integers((1 << 32) - 1, values.shape), kind="stable")
-    ]
+    shuffled: Rows = values[np.argsort(Draw(seed << 32).integers((1 << 32) - 1, values.shape), kind="stable")]
     return shuffled
 
 
@@ -154,7 +130,7 @@ def _exercised(turning_points: list[Rows], rows: Rows) -> int:
 def _edges(turning_points: list[Rows], count: int) -> Rows:
     features = len(turning_points)
     uniform = np.repeat(SPECIAL[:, None], features, axis=1)
-    draw = _Draw(0)
+    draw = Draw(0)
     shape = (count - len(SPECIAL), features)
     special = SPECIAL[draw.integers(len(SPECIAL), shape)]
     mixed = np.where(draw.integers(2, shape) == 0, special, _random(turning_points, shape[0]))
@@ -162,7 +138,7 @@ def _edges(turning_points: list[Rows], count: int) -> Rows:
 
 
 def _random(turning_points: list[Rows], count: int) -> Rows:
-    draw = _Draw(1 << 31)
+    draw = Draw(1 << 31)
     shape = (count, len(turning_points))
     bounds = np.array([_span(points) for points in turning_points], np.float64)
     rows = bounds[:, 0] + draw.uniform(shape) * (bounds[:, 1] - bounds[:, 0])

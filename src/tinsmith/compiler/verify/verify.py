@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import overload
 
 import numpy as np
 
-from tinsmith.compiler.artifact.evidence import from_files
+from tinsmith.compiler.artifact import samples
+from tinsmith.compiler.artifact.evidence import Evidence, from_files
 from tinsmith.compiler.artifact.inspect import inspect, read_files
 from tinsmith.compiler.ir.model import Model
+from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.calls import (
     Answer,
     Call,
@@ -25,16 +27,19 @@ from tinsmith.compiler.verify.calls import (
     write_plan,
 )
 from tinsmith.compiler.verify.compare import Expected, compare, expect
-from tinsmith.compiler.verify.cpu import VARIANTS, host_name, host_variants
+from tinsmith.compiler.verify.cpu import VARIANTS, host_name, variants_to_execute
 from tinsmith.compiler.verify.evidence import expected, rows_to_execute
 from tinsmith.compiler.verify.execute import (
     Machine,
     NoMachine,
     build_runner,
     find_machine,
+    is_here,
+    library_files,
     run,
     run_calls,
 )
+from tinsmith.compiler.verify.networks.trial import NetworkVerification, reverify_network, verify_network
 from tinsmith.compiler.verify.rows import Rows, RowSet
 from tinsmith.errors import ClientError, InternalError
 from tinsmith.spec.targets import Target, devices, platforms
@@ -79,15 +84,62 @@ class Verification:
     is this machine."""
 
 
+@overload
 def verify(
     tarball: Path, model: Model, target: Target, scratch: Path, allow_unverified: bool = False
-) -> Verification:
-    """Executes the library inside `tarball` on rows of every kind, in batches of every size, in every variant
-    that this machine has, and compares with `ir.reference`.
+) -> Verification: ...
 
-    Raises InternalError on any difference, and where nothing here executes the target's code, unless
-    `allow_unverified`; the Verification then says so.
+
+@overload
+def verify(
+    tarball: Path, model: Network, target: Target, scratch: Path, allow_unverified: bool = False
+) -> NetworkVerification: ...
+
+
+def verify(
+    tarball: Path, model: Model | Network, target: Target, scratch: Path, allow_unverified: bool = False
+) -> Verification | NetworkVerification:
+    """Executes the library inside `tarball` and compares it with a reference evaluation: a tree model on
+    rows of every kind, in batches of every size; a network on inputs that look like real ones, and extreme
+    ones; both in every variant that this machine has.
+
+    Raises InternalError on any difference, and where nothing here executes the target's code or evaluates the
+    network, unless `allow_unverified`; what it gives then says so.
     """
+    if isinstance(model, Network):
+        return verify_network(tarball, model, target, scratch, allow_unverified)
+    return _verify_trees(tarball, model, target, scratch, allow_unverified)
+
+
+def reverify(tarball: Path, scratch: Path) -> Verification | NetworkVerification:
+    """Executes an artifact on the evidence inside it; needs no model.
+
+    Raises ClientError when it is no artifact or was changed after it was packed, InternalError where it
+    disagrees with its evidence or nothing here executes its code.
+    """
+    inspection = inspect(tarball)
+    manifest = inspection.manifest
+    if inspection.changed:
+        raise ClientError(
+            "InputConfiguration",
+            f"{tarball.name}: changed after it was packed: {', '.join(inspection.changed)}",
+        )
+    name = manifest.target.name
+    target = devices().get(name) or platforms().get(name)
+    if target is None:
+        raise ClientError(
+            "InputConfiguration", f"{tarball.name}: compiled for {name}, which is no known target"
+        )
+    files = read_files(tarball)
+    if manifest.margin is None:
+        evidence = samples.from_files(files, manifest.inputs, manifest.outputs)
+        return reverify_network(tarball, target, evidence, scratch)
+    return _reverify_trees(tarball, target, from_files(files), scratch)
+
+
+def _verify_trees(
+    tarball: Path, model: Model, target: Target, scratch: Path, allow_unverified: bool
+) -> Verification:
     try:
         machine = find_machine(target)
         chosen = rows_to_execute(model)
@@ -102,25 +154,7 @@ def verify(
         return Verification(executed=False, reason=str(reason))
 
 
-def reverify(tarball: Path, scratch: Path) -> Verification:
-    """Executes an artifact on the evidence inside it; needs no model.
-
-    Raises ClientError when it is no artifact or was changed after it was packed, InternalError where it
-    disagrees with its evidence or nothing here executes its code.
-    """
-    inspection = inspect(tarball)
-    if inspection.changed:
-        raise ClientError(
-            "InputConfiguration",
-            f"{tarball.name}: changed after it was packed: {', '.join(inspection.changed)}",
-        )
-    name = inspection.manifest.target.name
-    target = devices().get(name) or platforms().get(name)
-    if target is None:
-        raise ClientError(
-            "InputConfiguration", f"{tarball.name}: compiled for {name}, which is no known target"
-        )
-    evidence = from_files(read_files(tarball))
+def _reverify_trees(tarball: Path, target: Target, evidence: Evidence, scratch: Path) -> Verification:
     chosen = RowSet(evidence.rows, {"evidence": len(evidence.rows)})
     try:
         machine = find_machine(target)
@@ -143,16 +177,12 @@ class Trial:
 
     def run(self) -> Verification:
         """Every variant by the runner; then, where the target is this machine, as a customer would."""
-        content = read_files(self.tarball)
-        for name in (self.target.library, self.target.dlr_library):
-            if name not in content:
-                raise ClientError("InputConfiguration", f"{self.tarball.name} lacks {name}")
-            (self.folder / name).write_bytes(content[name])
+        library_files(read_files(self.tarball), self.tarball.name, self.target, self.folder)
         calls = make_calls(len(self.chosen.rows))
-        variants = self._variants()
+        variants = variants_to_execute(self.target, self.machine.method != "native")
         worst = self._call_variants(variants, calls)
         self._call_dlr()
-        speed = self._as_customer() if self._is_here() else {}
+        speed = self._as_customer() if is_here(self.target, self.machine) else {}
         return Verification(
             executed=True,
             method=self.machine.method,
@@ -170,11 +200,6 @@ class Trial:
             latency_microseconds=speed.get("latency_microseconds"),
             rows_per_second=speed.get("rows_per_second"),
         )
-
-    def _variants(self) -> tuple[str, ...]:
-        """The values of TINSMITH_ISA to try; none where the library has one variant only."""
-        here = host_variants() if self.machine.method == "native" else list(VARIANTS)[:1]
-        return tuple(here[: len(self.target.variants)])
 
     def _call_variants(self, variants: tuple[str, ...], calls: list[Call]) -> float:
         """The largest distance of a prediction, in units in the last place."""
@@ -206,15 +231,6 @@ class Trial:
         runner = build_runner(self.target, self.folder)
         run_calls(self.machine, runner, library, plan, result, {"TINSMITH_NUM_THREADS": "1", **settings})
         return read_answers(result, calls, interface)
-
-    def _is_here(self) -> bool:
-        """Whether this Python process could load the library itself."""
-        return (
-            self.machine.method == "native"
-            and self.target.os == sys.platform == "linux"
-            and self.target.arch == platform.machine()
-            and sys.maxsize > 2**32
-        )
 
     def _as_customer(self) -> dict[str, float]:
         """Loads the tarball by tinsmith_runtime in a process of its own, compares, and measures."""

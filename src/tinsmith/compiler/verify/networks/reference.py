@@ -1,0 +1,132 @@
+"""What a network must answer, by evaluations that share nothing with the compiler."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnx_ir
+from numpy.typing import NDArray
+
+from tinsmith.compiler.artifact.samples import Arrays
+from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.verify.networks.widen import widen
+
+RANDOM = frozenset(
+    ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
+)
+"""Operators without one right answer."""
+DISABLED_OPTIMISERS = ("Pad_Fusion",)
+"""Of ONNX Runtime: it turns a padding by zeros before a MaxPool into one by -inf."""
+
+Evaluate = Callable[[Arrays], Arrays]
+
+
+class Unable(Exception):
+    """The oracle cannot evaluate the network; the text says why."""
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """An evaluation of a network, by the arrays of its inputs in order; may raise Unable."""
+
+    name: str
+    """With version and precision, for people."""
+    evaluate: Evaluate
+
+
+def exact(network: Network) -> Oracle:
+    """ONNX's own reference evaluator on the network in float64."""
+    return Oracle(f"onnx {onnx.__version__} reference evaluator, float64", _Reference(network, wide=True))
+
+
+def native(network: Network) -> Oracle:
+    """The same in the network's own types."""
+    return Oracle(f"onnx {onnx.__version__} reference evaluator", _Reference(network, wide=False))
+
+
+def onnxruntime(network: Network) -> Oracle | None:
+    """ONNX Runtime, where it is installed."""
+    try:
+        import onnxruntime as ort
+    except ImportError:
+        return None
+    return Oracle(f"onnxruntime {ort.__version__}", _OnnxRuntime(network, ort))
+
+
+class _Reference:
+    def __init__(self, network: Network, wide: bool) -> None:
+        self._network = network
+        self._wide = wide
+        self._session: Any = None
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        random = sorted({node.op_type for node in self._network.graph.graph.all_nodes()} & RANDOM)
+        if random:
+            raise Unable(f"{', '.join(random)} answers by chance")
+        names = [spec.name for spec in self._network.inputs]
+        given = {
+            name: _widened(array) if self._wide else array for name, array in zip(names, inputs, strict=True)
+        }
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                found = self._open().run(None, given)
+            except Exception as error:  # the evaluator raises whatever an operator's code happens to raise
+                raise Unable(_text(error)) from None
+        return _arrays(found)
+
+    def _open(self) -> Any:
+        if self._session is None:
+            from onnx.reference import ReferenceEvaluator
+
+            model = onnx_ir.serde.serialize_model(self._network.graph)
+            self._session = ReferenceEvaluator(widen(model) if self._wide else model)
+        return self._session
+
+
+class _OnnxRuntime:
+    def __init__(self, network: Network, ort: Any) -> None:
+        self._network = network
+        self._ort = ort
+        self._session: Any = None
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        given = {spec.name: array for spec, array in zip(self._network.inputs, inputs, strict=True)}
+        try:
+            if self._session is None:
+                self._session = self._open()
+            return _arrays(self._session.run(None, given))
+        except Exception as error:  # its exceptions have no common base
+            raise Unable(_text(error)) from None
+
+    def _open(self) -> Any:
+        options = self._ort.SessionOptions()
+        options.log_severity_level = 4
+        model = onnx_ir.serde.serialize_model(self._network.graph).SerializeToString()
+        return self._ort.InferenceSession(
+            model,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=list(DISABLED_OPTIMISERS),
+        )
+
+
+def _widened(array: NDArray[Any]) -> NDArray[Any]:
+    narrow = array.dtype in (np.float16, np.float32, ml_dtypes.bfloat16)
+    return array.astype(np.float64) if narrow else array
+
+
+def _arrays(found: Any) -> Arrays:
+    if not all(isinstance(value, np.ndarray | np.generic) for value in found):
+        raise Unable("a result is no tensor")
+    return tuple(np.asarray(value) for value in found)
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:300]}"
