@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from tinsmith.compiler.backends.native.networks.addresses import flat, loop_order
 from tinsmith.compiler.backends.native.networks.memory import roots
+from tinsmith.compiler.backends.native.networks.views import through
 from tinsmith.compiler.ir.loops import (
+    BOOL,
+    INDEX,
     Accumulate,
     Apply,
     ArgReduce,
     Contract,
     Copy,
     Expr,
+    Literal,
     Load,
     Loops,
     Map,
@@ -25,7 +30,9 @@ from tinsmith.compiler.ir.loops import (
     Stage,
     Tensor,
     Var,
+    View,
     expressions,
+    loop_vars,
     reads,
     rebuild,
     sizes_set,
@@ -75,18 +82,21 @@ def _fuse(stages: Sequence[Stage], kept: set[Tensor], shown: Mapping[Tensor, Ten
     """`kept`: tensors that somebody outside reads; `shown`: whose memory a view is."""
     fused: list[Stage] = []
     maps: dict[Tensor, Map] = {}
-    uses = _uses(stages)
+    views: dict[Tensor, View] = {}
+    uses = _uses(stages, kept)
     for stage in stages:
         if isinstance(stage, Repeat):
             inner = kept | {tensor for part in stages if part is not stage for tensor in reads(part)}
             inner |= set(reads(stage)) - set(writes(stage))
             stage = replace(stage, body=tuple(_fuse(stage.body, inner | _carried(stage), shown)))
         else:
-            stage = _absorb(stage, maps, uses)
+            stage = _absorb(stage, maps, views, uses)
         if isinstance(stage, Repeat | Copy | Put):
             _forget(maps, stage, shown)
         if isinstance(stage, Map) and stage.out not in kept:
             maps[stage.out] = stage
+        if isinstance(stage, View):
+            views[stage.out] = stage
         fused.append(stage)
     return _needed(fused, kept)
 
@@ -109,29 +119,31 @@ def _carried(stage: Repeat) -> set[Tensor]:
     return carried | ({stage.condition} if stage.condition is not None else set())
 
 
-def _uses(stages: Sequence[Stage]) -> dict[Tensor, int]:
-    """Stages that read each tensor."""
+def _uses(stages: Sequence[Stage], kept: set[Tensor]) -> dict[Tensor, int]:
+    """Stages that read each tensor, itself or through a view."""
     count: dict[Tensor, int] = {}
-    for stage in stages:
+    for stage in reversed(stages):
         for tensor in reads(stage):
-            count[tensor] = count.get(tensor, 0) + 1
+            more = count.get(stage.out, 0) + (stage.out in kept) if isinstance(stage, View) else 1
+            count[tensor] = count.get(tensor, 0) + more
     return count
 
 
-def _absorb(stage: Stage, maps: dict[Tensor, Map], uses: dict[Tensor, int]) -> Stage:
+def _absorb(
+    stage: Stage, maps: dict[Tensor, Map], views: Mapping[Tensor, View], uses: dict[Tensor, int]
+) -> Stage:
     """`stage` with the maps that it reads in its expressions, as far as that pays."""
     exprs = expressions(stage)
     if not exprs or (isinstance(stage, Contract) and stage.form is not None):
         return stage
-    rounds = _rounds(stage)
     while True:
+        stage = _looked_through(stage, maps, views, uses)
         parts = walk(expressions(stage))
+        loads = [part.tensor for part in parts if isinstance(part, Load)]
         chosen = {
-            part.tensor
-            for part in parts
-            if isinstance(part, Load)
-            and part.tensor in maps
-            and _pays(part.tensor, maps, uses, parts, rounds)
+            tensor
+            for tensor in loads
+            if tensor in maps and _pays(maps[tensor], uses.get(tensor, 0), loads.count(tensor), stage)
         }
         chosen = {tensor for tensor in chosen if len(parts) + len(walk([maps[tensor].value])) < MOST_PARTS}
         if not chosen:
@@ -139,19 +151,67 @@ def _absorb(stage: Stage, maps: dict[Tensor, Map], uses: dict[Tensor, int]) -> S
         stage = _inlined(stage, {tensor: maps[tensor] for tensor in chosen})
 
 
-def _pays(
-    tensor: Tensor, maps: dict[Tensor, Map], uses: dict[Tensor, int], parts: Sequence[Expr], rounds: int
-) -> bool:
-    cost = _cost(maps[tensor].value)
-    loads = sum(isinstance(part, Load) and part.tensor is tensor for part in parts)
-    if cost == 0:
+def _looked_through(
+    stage: Stage, maps: Mapping[Tensor, Map], views: Mapping[Tensor, View], uses: Mapping[Tensor, int]
+) -> Stage:
+    """`stage` with loads from views as loads from what they show, where the index of that is simple."""
+    vars = loop_vars(stage)
+
+    def change(part: Expr) -> Expr | None:
+        if not isinstance(part, Load) or part.tensor not in views:
+            return None
+        view = views[part.tensor]
+        source = maps.get(view.source)
+        # Divisions are for what disappears by them, and not for the innermost loop.
+        divides = source is not None and _pays(source, uses.get(view.source, 0), 1, stage)
+        index = tuple(rebuild(expr, change) for expr in part.index)
+        return through(view, Load(part.tensor, index), vars[-1:] if divides else vars)
+
+    while True:
+        changed = _changed(stage, change)
+        if all(a is b for a, b in zip(expressions(stage), expressions(changed), strict=True)):
+            return stage
+        stage = changed
+
+
+def _pays(source: Map, readers: int, loads: int, stage: Stage) -> bool:
+    """Computing what `source` stores in place of each of `loads` loads in `stage`."""
+    cost, tensor = _cost(source.value), source.out
+    if cost == 0 and _in_order(source):
         return True
     if not tensor.is_static:
-        return uses.get(tensor, 0) == 1 and loads == 1
-    again = rounds * loads / max(math.prod(tensor.static_shape), 1)
-    if uses.get(tensor, 0) == 1 and again <= 1:
-        return True
-    return cost <= CHEAP and again <= 1
+        return readers == 1 and loads == 1
+    if _rounds(stage) * loads > math.prod(tensor.static_shape):
+        return False
+    if _asks_for_index(source) and not isinstance(stage, Map):
+        return False
+    return readers == 1 or (cost <= CHEAP and not _strides(source))
+
+
+def _in_order(source: Map) -> bool:
+    """It moves no elements but whole rows, and repeats them."""
+    selects = any(isinstance(part, Apply) and part.op == "select" for part in walk([source.value]))
+    return not selects and not _strides(source)
+
+
+def _strides(source: Map) -> bool:
+    """Neighbours among its elements come from here and there: it transposes or gathers."""
+    order = loop_order(source.out, source.vars)
+    for part in walk([source.value]):
+        if isinstance(part, Load):
+            element = flat(part)
+            steps = [factor for var, factor in element.terms if var is order[-1]]
+            if not isinstance(element.rest, Literal) or steps not in ([], [1]):
+                return True
+    return False
+
+
+def _asks_for_index(source: Map) -> bool:
+    """It chooses by an index: whoever stores it can have one loop per choice (see `pieces`)."""
+    return any(
+        isinstance(part, Apply) and part.dtype == BOOL and part.args[0].dtype == INDEX
+        for part in walk([source.value])
+    )
 
 
 def _cost(value: Expr) -> int:
@@ -194,6 +254,11 @@ def _inlined(stage: Stage, maps: dict[Tensor, Map]) -> Stage:
             return substitute(source.value, dict(zip(source.vars, index, strict=True)))
         return None
 
+    return _changed(stage, change)
+
+
+def _changed(stage: Stage, change: Callable[[Expr], Expr | None]) -> Stage:
+    """`stage` with parts of its expressions replaced (see `rebuild`)."""
     memo: dict[int, Expr] = {}
 
     def inline(expr: Expr) -> Expr:

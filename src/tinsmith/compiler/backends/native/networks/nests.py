@@ -16,6 +16,7 @@ from tinsmith.compiler.backends.native.networks.expression import (
     stored,
     value_type,
 )
+from tinsmith.compiler.backends.native.networks.pieces import Piece, pieces
 from tinsmith.compiler.ir import dtypes
 from tinsmith.compiler.ir.loops import (
     BOOL,
@@ -81,7 +82,11 @@ def _map(stage: Map, names: Names) -> list[str]:
 
 def assign(place: Load, vars: Sequence[Var], value: Expr, names: Names) -> list[str]:
     """Loops over `vars` that store `value` at `place`."""
-    merged, (where, value) = merge(vars, [flat(place), flatten(value)])
+    return [line for piece in pieces(vars, place, value) for line in _assign(piece, names)]
+
+
+def _assign(piece: Piece, names: Names) -> list[str]:
+    merged, (where, value) = merge(piece.vars, [flat(piece.place), flatten(piece.value)])
     assert isinstance(where, Element)
     nest = Nest(names, merged)
     lines, (text,) = nest.writer.write([encoded(value)])
