@@ -228,8 +228,12 @@ class Node:
         if isinstance(value, Literal):
             return min(max(int(value.value), 0), most)
         dim = self.size(most)
-        self.add(Measure(self.tensor((), "int64"), dim, value, origin=self.origin))
+        self.set_size(dim, value)
         return dim
+
+    def set_size(self, dim: Size, value: Expr) -> None:
+        """The run-time size, an index between 0 and the largest that it may be."""
+        self.add(Measure(self.tensor((), "int64"), dim, value, origin=self.origin))
 
     def elements(self, shape: Sequence[Dim]) -> Dim:
         """How many elements a tensor of that shape has."""
