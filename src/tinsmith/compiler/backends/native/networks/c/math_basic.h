@@ -92,17 +92,17 @@ static inline int ts_isinf(double x)
     return ts_abs(x) == TS_INFINITY;
 }
 
-/* 1, -1, or x itself where it is a zero or NaN. */
+/* 1, -1, or x itself where it is a zero or NaN. By bits: vectors of 32-bit ARM compare denormals as zeros. */
 static inline float ts_signf(float x)
 {
-    float positive = x > 0 ? 1.0f : x;
-    return x < 0 ? -1.0f : positive;
+    uint32_t size = ts_bitsf(x) & 0x7fffffffu;
+    return size - 1 < 0x7f800000u ? ts_copysignf(1.0f, x) : x;
 }
 
 static inline double ts_sign(double x)
 {
-    double positive = x > 0 ? 1.0 : x;
-    return x < 0 ? -1.0 : positive;
+    uint64_t size = ts_bits(x) & 0x7fffffffffffffffu;
+    return size - 1 < 0x7ff0000000000000u ? ts_copysign(1.0, x) : x;
 }
 
 /* NaN if either is, as numpy.maximum; either zero may come out of zeros of both signs. */
