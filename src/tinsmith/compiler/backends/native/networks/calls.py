@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tinsmith.compiler.backends.native.networks.expression import Writer
 from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation
-from tinsmith.compiler.backends.native.networks.kernels.contraction import Window, plan_convolution, plan_gemm
+from tinsmith.compiler.backends.native.networks.kernels.contraction import plan_convolution, plan_gemm
+from tinsmith.compiler.backends.native.networks.kernels.depthwise import plan_depthwise
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane
+from tinsmith.compiler.backends.native.networks.kernels.window import Window
+from tinsmith.compiler.backends.native.networks.kernels.winograd import (
+    plan_winograd,
+    winograd_halo,
+    winograd_pays,
+)
 from tinsmith.compiler.backends.native.networks.layers import Layer
-from tinsmith.compiler.ir.loops import Apply, Expr, Gemm, Literal, Load, Tensor, Var, rebuild
+from tinsmith.compiler.ir.loops import Apply, Conv, Expr, Gemm, Literal, Load, Tensor, Var, rebuild
+
+
+Array = np.ndarray[Any, Any]
 
 
 def plan_layer(layer: Layer) -> Plan:
@@ -29,26 +41,68 @@ def plan_layer(layer: Layer) -> Plan:
             activation=activation,
             node=layer.origin,
         )
-    strides, dilations, weights = layer.form.strides, layer.form.dilations, layer.weights
-    half = len(layer.form.pads) // 2
-    begins, ends = layer.form.pads[:half], layer.form.pads[half:]
-    if half == 1:
-        strides, dilations, begins, ends = (1, *strides), (1, *dilations), (0, *begins), (0, *ends)
-        weights = weights[:, :, None, :]
-    window = Window(
-        (strides[0], strides[1]), (dilations[0], dilations[1]), Halo(begins[0], begins[1], ends[0], ends[1])
-    )
-    return plan_convolution(
+    convolution = Convolution.of(layer)
+    plan: Callable[..., Plan] = plan_convolution
+    options: dict[str, Any] = {"window": convolution.window}
+    if convolution.is_depthwise:
+        plan = plan_depthwise
+    elif convolution.takes_winograd:
+        plan = plan_winograd
+    else:
+        options["groups"] = layer.form.groups
+    return plan(
         plane(layer.x),
         plane(layer.out),
-        weights,
+        convolution.weights,
         layer.bias,
-        window=window,
-        groups=layer.form.groups,
         residual=None if layer.residual is None else plane(layer.residual),
         activation=activation,
         node=layer.origin,
+        **options,
     )
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution over images; one over rows is one over images of height 1."""
+
+    weights: Array
+    window: Window
+    size: tuple[int, int]
+    """Height and width of the output."""
+    groups: int
+
+    @classmethod
+    def of(cls, layer: Layer) -> Convolution:
+        """The convolution of a layer."""
+        form, weights = layer.form, layer.weights
+        assert isinstance(form, Conv)
+        half = len(form.pads) // 2
+        strides, dilations = form.strides, form.dilations
+        begins, ends = form.pads[:half], form.pads[half:]
+        if half == 1:
+            strides, dilations, begins, ends = (1, *strides), (1, *dilations), (0, *begins), (0, *ends)
+            weights = weights[:, :, None, :]
+        pads = Halo(begins[0], begins[1], ends[0], ends[1])
+        window = Window((strides[0], strides[1]), (dilations[0], dilations[1]), pads)
+        height, width = (1, *layer.out.static_shape[2:])[-2:]
+        return cls(weights, window, (height, width), form.groups)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Every channel by itself."""
+        return self.groups == len(self.weights) and self.weights.shape[1] == 1 and self.groups > 1
+
+    @property
+    def takes_winograd(self) -> bool:
+        """Winograd's algorithm is cheaper."""
+        columns, depth, high, wide = self.weights.shape
+        return winograd_pays(self.size, (depth, columns), (high, wide), self.window, self.groups)
+
+    @property
+    def halo(self) -> Halo:
+        """Zeros that the kernel wants around its input."""
+        return winograd_halo(self.size, self.window.pads) if self.takes_winograd else self.window.pads
 
 
 def plane(tensor: Tensor) -> Plane:

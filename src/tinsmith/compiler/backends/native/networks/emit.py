@@ -82,6 +82,8 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
         "arena_bytes": plan.size,
         "tensor_bytes": plan.unshared,
     }
+    scratch = max((kernel.scratch_bytes for kernel in writer.kernels.values()), default=0)
+    tables.define("SCRATCH_BYTES", -(-scratch // 64) * 64, "Memory of a kernel, for every thread.")
     _define(loops, target, plan, sizes, tables)
     description = json.dumps(_description(network, loops, facts), sort_keys=True)
     tables.add("DESCRIPTION", np.frombuffer(description.encode() + b"\0", np.uint8), "JSON text")
@@ -218,7 +220,7 @@ class StageWriter:
         w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual]
         fields = [plan.function, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out]]
-        call = f"(struct ts_layer){{{', '.join(fields)}, {plan.items}, 0}}"
+        call = f"(struct ts_layer){{{', '.join(fields)}, run->scratch, {plan.items}, 0}}"
         return [f"ts_run_layer(&{call}, {float(plan.flops)});"]
 
     def _numbers(self, array: np.ndarray[Any, Any], note: str) -> str:

@@ -153,6 +153,8 @@ def _takes_conv(form: Conv, x: Tensor, w: Array) -> bool:
     if x.rank not in (3, 4) or min(form.pads) < 0:
         return False
     depth = w.shape[1]
+    if depth == 1 and form.groups == len(w):
+        return True
     return form.groups == 1 or (depth % 8 == 0 and (w.shape[0] // form.groups) % 8 == 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tinsmith.compiler.backends.native.networks.calls import Convolution
 from tinsmith.compiler.backends.native.networks.layers import Layer
 from tinsmith.compiler.backends.native.networks.rewrite import retarget
 from tinsmith.compiler.ir.loops import (
@@ -119,8 +120,12 @@ def _halos(stages: Sequence[Stage]) -> dict[Tensor, Pads]:
     found: dict[Tensor, Pads] = {}
     for stage in stages:
         if isinstance(stage, Layer) and isinstance(stage.form, Conv):
-            half = len(stage.form.pads) // 2
-            before, after = (0, 0, *stage.form.pads[:half]), (0, 0, *stage.form.pads[half:])
+            halo = Convolution.of(stage).halo
+            before: tuple[int, ...]
+            after: tuple[int, ...]
+            before, after = (0, 0, halo.top, halo.left), (0, 0, halo.bottom, halo.right)
+            if stage.x.rank == 3:
+                before, after = (0, 0, halo.left), (0, 0, halo.right)
             old = found.get(stage.x, (before, after))
             found[stage.x] = (tuple(map(max, old[0], before)), tuple(map(max, old[1], after)))
     return found

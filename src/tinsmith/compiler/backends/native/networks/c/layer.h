@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "model.h"
 #include "platform.h"
 
 typedef void ts_layer_function(const float *x, const float *w, const float *bias, const float *residual, float *y,
@@ -13,6 +14,7 @@ struct ts_layer {
     ts_layer_function *function;
     const float *x, *w, *bias, *residual;
     float *y;
+    unsigned char *scratch; /* TS_SCRATCH_BYTES for every part */
     size_t items;
     size_t parts;
 };
@@ -25,7 +27,8 @@ static inline void ts_layer_part(void *context, size_t part)
     const struct ts_layer *layer = context;
     size_t first = layer->items * part / layer->parts;
     size_t last = layer->items * (part + 1) / layer->parts;
-    layer->function(layer->x, layer->w, layer->bias, layer->residual, layer->y, NULL, first, last);
+    float *scratch = (float *)(void *)(layer->scratch + part * TS_SCRATCH_BYTES);
+    layer->function(layer->x, layer->w, layer->bias, layer->residual, layer->y, scratch, first, last);
 }
 
 static inline void ts_run_layer(struct ts_layer *layer, double flops)

@@ -20,6 +20,7 @@ struct ts_run {
     const void *const *inputs;
     void *const *outputs;
     unsigned char *arena;
+    unsigned char *scratch; /* TS_SCRATCH_BYTES for every thread */
     ts_index *sizes; /* dimensions that the run finds out */
 };
 

@@ -31,6 +31,12 @@ static ts_network *network(void)
 #endif
 }
 
+/* Of an arena and the scratch memory behind it. */
+static size_t memory_bytes(void)
+{
+    return TS_ARENA_BYTES + (TS_SCRATCH_BYTES ? (size_t)TS_SCRATCH_BYTES * ts_thread_limit() : 0);
+}
+
 static void *take_arena(void)
 {
     for (size_t i = 0; i < SPARES; i++) {
@@ -38,7 +44,7 @@ static void *take_arena(void)
         if (memory)
             return memory;
     }
-    return ts_allocate(TS_ARENA_BYTES);
+    return ts_allocate(memory_bytes());
 }
 
 static void give_arena(void *memory)
@@ -78,10 +84,11 @@ TS_EXPORT int32_t tinsmith_run(const void *const *inputs, void *const *outputs, 
     if (flags || (TS_INPUTS && !inputs) || (TS_OUTPUTS && !outputs))
         return TINSMITH_BAD_ARGUMENT;
     ts_index sizes[TS_SIZES + 1] = {0};
-    void *arena = TS_ARENA_BYTES ? take_arena() : NULL;
-    if (TS_ARENA_BYTES && !arena)
+    unsigned char *arena = memory_bytes() ? take_arena() : NULL;
+    if (memory_bytes() && !arena)
         return TINSMITH_NO_MEMORY;
-    network()(&(struct ts_run){inputs, outputs, arena, sizes});
+    unsigned char *scratch = TS_SCRATCH_BYTES ? arena + TS_ARENA_BYTES : NULL;
+    network()(&(struct ts_run){inputs, outputs, arena, scratch, sizes});
     if (shapes)
         write_shapes(shapes, sizes);
     if (arena)
