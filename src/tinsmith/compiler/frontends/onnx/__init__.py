@@ -18,7 +18,7 @@ from tinsmith.compiler.frontends.onnx.operators import check_operators, refuse_u
 from tinsmith.compiler.frontends.onnx.specialise import specialise
 from tinsmith.compiler.frontends.onnx.structure import check_structure
 from tinsmith.compiler.frontends.onnx.tensors import Tensors
-from tinsmith.compiler.frontends.onnx.values import check_interface, check_outputs, check_values
+from tinsmith.compiler.frontends.onnx.values import check_interface, check_kinds, check_outputs, check_sizes
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.ir.network import Network
 from tinsmith.spec.request import CompileRequest
@@ -86,7 +86,7 @@ def _specialise(model: onnx.ModelProto, inputs: tuple[TensorSpec, ...], findings
     """Makes `inputs` those of `model` and lets their shapes decide what they can."""
     if findings:
         refuse_unknown_operators(model, findings)
-        check_values(model.graph, infer_types(model, {}), findings)
+        check_kinds(model.graph, infer_types(model, {}), findings)
         findings.stop()
     declared = {value.name: value.type for value in model.graph.output}
     declared = {name: onnx.TypeProto.FromString(kind.SerializeToString()) for name, kind in declared.items()}
@@ -94,6 +94,7 @@ def _specialise(model: onnx.ModelProto, inputs: tuple[TensorSpec, ...], findings
     types = specialise(model)
     refuse_unknown_operators(model, findings)
     check_outputs(model.graph, declared, types, findings)
-    check_values(model.graph, types, findings)
+    check_kinds(model.graph, types, findings)
+    check_sizes(model.graph, types, findings)
     findings.stop()
     note_types(model.graph, types)

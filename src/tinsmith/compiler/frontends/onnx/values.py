@@ -53,13 +53,18 @@ def check_outputs(
             _complete_rank(types[value.name].tensor_type, declared[value.name].tensor_type)
 
 
-def check_values(graph: onnx.GraphProto, types: Types, findings: Findings) -> None:
-    """Notes values inside `graph` that are not tensors of numbers, with their nodes, and impossible sizes."""
+def check_sizes(graph: onnx.GraphProto, types: Types, findings: Findings) -> None:
+    """Notes values inside `graph` whose sizes are not possible."""
     shapes = shapes_of(types)
-    other: dict[tuple[str, str], list[str]] = {}
     for index, node in nodes_within(graph.node):
         for name in filter(None, node.output):
             _check_size(f"{node_name(node, index)}: its output {shown(name)}", shapes.get(name), findings)
+
+
+def check_kinds(graph: onnx.GraphProto, types: Types, findings: Findings) -> None:
+    """Notes operators inside `graph` that take or give what is no tensor of numbers, with their nodes."""
+    other: dict[tuple[str, str], list[str]] = {}
+    for index, node in nodes_within(graph.node):
         kinds = [_kind(types[name]) for name in (*node.output, *node.input) if name in types]
         kind = next(filter(None, kinds), None)
         if kind is not None:
