@@ -37,8 +37,10 @@ def converted(node: Node, x: Tensor, dtype: str, saturate: bool = True) -> Tenso
 
 
 def power_of_two(node: Node, mode: str, saturate: bool) -> Callable[[Expr], Expr]:
-    """A number's size as float8_e8m0fnu, rounded to a power of two: `up`, `down` or to the `nearest`. The sign is
-    lost; infinity and NaN are NaN; with `saturate` no other number becomes NaN."""
+    """A number's size as float8_e8m0fnu, rounded to a power of two: `up`, `down` or to the `nearest`.
+
+    The sign is lost; infinity and NaN are NaN; with `saturate` no other number becomes NaN.
+    """
     if mode not in ("up", "down", "nearest"):
         raise node.refuse(f"round_mode {mode}; up, down or nearest is needed")
 

@@ -12,8 +12,12 @@ from tinsmith.compiler.operators.registry import operator
 def rotary_embedding(
     node: Node, x: Tensor, cosines: Tensor, sines: Tensor, positions: Tensor | None = None
 ) -> Tensor:
-    """x[batch, head, position, feature], or [batch, position, head * feature]: pairs of the first features of
-    every head are turned by the angles of the position. Positions outside the tables count as the nearest inside."""
+    """Pairs of the first features of every head are turned by the angles of their position.
+
+    x is [batch, head, position, feature] or [batch, position, head * feature]; tables are [position, angle]
+    where there are `positions`, else [batch, position, angle]. Positions outside a table count as the nearest
+    inside.
+    """
     check_type(node, FLOATS, x, cosines, sines)
     heads_last = x.rank == 3
     batch, heads, length, features = _sizes(node, x)

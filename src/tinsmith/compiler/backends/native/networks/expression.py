@@ -1,7 +1,7 @@
 """Scalar expressions as C text.
 
-What is used more than once becomes a `const` in the innermost block that holds all its uses: a side of `select`
-is a block of its own, because it may read out of range when it is not taken.
+What is used more than once becomes a `const` in the innermost block that holds all its uses: a side of
+`select` is a block of its own, because it may read out of range when it is not taken.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ def _bits_type(dtype: str) -> str:
 
 
 def encoded(expr: Expr) -> Expr:
-    """What to store for the value `expr`: of narrow floats their bits, unconverted where they are only moved."""
+    """What to store for the value `expr`: of narrow floats their bits, as they came where they only move."""
     dtype = expr.dtype
     if dtype not in NARROW_FLOATS:
         return expr
