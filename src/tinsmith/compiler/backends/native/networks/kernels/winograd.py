@@ -138,7 +138,7 @@ def transform_kernel(weights: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _at_point(point: float) -> list[float]:
-    """What the weights of a side become: their polynomial at `point`, by the distance from the other points."""
+    """What the weights of a side become: their polynomial at `point`, by its distance from the others."""
     others = [other for other in (0, NEAR, -NEAR, FAR, -FAR) if other != point]
     distance = math.prod(point - other for other in others)
     return [power / distance for power in (1, point, point * point)]
