@@ -321,7 +321,7 @@ def _source(functions: Sequence[str], writer: StageWriter) -> str:
     lines = "\n".join(f"\t{line}" for line in writer.calls)
     kernels = writer.kernels.values()
     names = dict.fromkeys(
-        ["network.h", "layer.h", *headers(), *(name for plan in kernels for name in plan.headers)]
+        ["network.h", "layer.h", "transpose.h", *headers(), *(name for plan in kernels for name in plan.headers)]
     )
     includes = "".join(f'#include "{name}"\n' for name in names)
     functions = [*(plan.source for plan in kernels), *functions]
