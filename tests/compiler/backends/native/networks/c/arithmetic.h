@@ -46,3 +46,22 @@ CUT(float8_e8m0fnu_down)
 CUT(float8_e8m0fnu_nearest)
 CUT(float4_e2m1fn)
 
+/* The shifts that take the number of bits. */
+#define SHIFTS(type)                                                    \
+    static inline type##_t ts_##type##_any_shl(type##_t x, type##_t count) \
+    {                                                                   \
+        return (type##_t)ts_shl((uint64_t)x, (uint64_t)count, sizeof x * 8); \
+    }                                                                   \
+    static inline type##_t ts_##type##_any_shr(type##_t x, type##_t count) \
+    {                                                                   \
+        return (type##_t)ts_shr(x, count, sizeof x * 8);                \
+    }
+
+SHIFTS(int8)
+SHIFTS(int16)
+SHIFTS(int32)
+SHIFTS(int64)
+SHIFTS(uint8)
+SHIFTS(uint16)
+SHIFTS(uint32)
+SHIFTS(uint64)
