@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinsmith.compiler.backends.native.networks.addresses import Element, flat, flatten, loop_order, merge
 from tinsmith.compiler.backends.native.networks.expression import (
+    NARROW_FLOATS,
     Writer,
     applied,
     cast_text,
@@ -17,9 +19,11 @@ from tinsmith.compiler.backends.native.networks.expression import (
     value_type,
 )
 from tinsmith.compiler.backends.native.networks.pieces import Piece, pieces
+from tinsmith.compiler.backends.native.networks.tiles import TILE, Turn, tiled, turn
 from tinsmith.compiler.ir import dtypes
 from tinsmith.compiler.ir.loops import (
     BOOL,
+    INDEX,
     Accumulate,
     Apply,
     ArgReduce,
@@ -36,6 +40,7 @@ from tinsmith.compiler.ir.loops import (
     Var,
     binary,
     literal,
+    substitute,
     walk,
 )
 
@@ -89,9 +94,32 @@ def _assign(piece: Piece, names: Names) -> list[str]:
     merged, (where, value) = merge(piece.vars, [flat(piece.place), flatten(piece.value)])
     assert isinstance(where, Element)
     nest = Nest(names, merged)
+    matrix = turn(merged, where, value)
+    if matrix is not None:
+        return nest.around(matrix.outer, _turned(nest, matrix, where, value))
     lines, (text,) = nest.writer.write([encoded(value)])
     store = f"{nest.element(where)} = {text};"
+    tile = tiled(merged, value)
+    if tile is not None:
+        return nest.tiles(merged, tile, [*lines, store])
     return nest.around(merged, [*lines, store])
+
+
+def _turned(nest: Nest, matrix: Turn, where: Element, value: Expr) -> list[str]:
+    """The call that transposes one matrix."""
+    assert isinstance(value, Element)
+    gone = (matrix.row, matrix.column)
+    starts = [
+        Element(part.tensor, part.index, tuple(term for term in part.terms if term[0] not in gone))
+        for part in (where, value)
+    ]
+    lines, source = nest.stored(starts[1])
+    out, steps = nest.element(starts[0]), (matrix.out_step, matrix.in_step)
+    rows, columns = nest.extent(matrix.row.extent), nest.extent(matrix.column.extent)
+    return [
+        *lines,
+        f"ts_transpose_{matrix.bits}(&{out}, {steps[0]}, &{source}, {steps[1]}, {rows}, {columns});",
+    ]
 
 
 class Nest:
@@ -111,18 +139,35 @@ class Nest:
 
     def element(self, element: Element) -> str:
         """C text of an element whose offset needs no statements before it."""
-        lines, (text,) = Writer(self._address, self.names).write([element.rest])
+        lines, text = self.stored(element)
         assert not lines
+        return text
+
+    def stored(self, element: Element) -> tuple[list[str], str]:
+        """Statements to stand first, and C text of an element as it lies in memory."""
+        lines, (rest,) = Writer(self._address, self.names).write([element.rest])
         parts = [_scaled(self.names[var], factor) for var, factor in element.terms]
-        if text != "0":
-            parts.append(text)
-        return f"{self._names.tensors[element.tensor]}[{' + '.join(parts) or '0'}]"
+        if rest != "0":
+            parts.append(rest)
+        return lines, f"{self._names.tensors[element.tensor]}[{' + '.join(parts) or '0'}]"
 
     def around(self, vars: Sequence[Var], lines: list[str]) -> list[str]:
         """Loops over `vars`, outermost first."""
         for var in reversed(vars):
             lines = self.loop(var, lines)
         return lines
+
+    def tiles(self, vars: Sequence[Var], tile: tuple[Var, Var], lines: list[str]) -> list[str]:
+        """As `around`, two loops in square tiles inside all others."""
+        for var in reversed(tile):
+            name, extent = self.names[var], self.extent(var.extent)
+            end = f"ts_index_min({name}_tile + {TILE}, {extent})"
+            lines = self.loop(var, lines, f"for (ts_index {name} = {name}_tile; {name} < {end}; {name}++)")
+        for var in reversed(tile):
+            name, extent = self.names[var], self.extent(var.extent)
+            step = f"{name}_tile += {TILE}"
+            lines = self.loop(var, lines, f"for (ts_index {name}_tile = 0; {name}_tile < {extent}; {step})")
+        return self.around([var for var in vars if var not in tile], lines)
 
     def loop(self, var: Var, lines: list[str], header: str = "") -> list[str]:
         name, extent = self.names[var], self.extent(var.extent)
@@ -164,30 +209,229 @@ class Named(Expr):
     dtype: str
 
 
+MOST_TAPS = 32
+"""Terms of a window that are written one by one, so that loops can be cut where it passes an edge."""
+MOST_TERMS = 8
+"""Of any reduction that is written out."""
+MOST_WRITTEN = 1500
+"""Parts of an expression of terms."""
+COLUMNS = 256
+"""Totals that are kept at a time, in the first-level cache."""
+LANES = 16
+"""Totals of one row that are combined in the end."""
+
+_REASSOCIATE = '_Pragma("clang fp reassociate(on) contract(fast)")'
+_CONTRACT = "#pragma clang fp contract(fast)"
+
+
+@dataclass(frozen=True)
+class _Total:
+    """place = kind over `over` of value, for all `vars`."""
+
+    place: Load
+    vars: tuple[Var, ...]
+    over: tuple[Var, ...]
+    kind: str
+    value: Expr
+    unrolled: bool = False
+
+
 def _reduce(
     out: Tensor, vars: Sequence[Var], over: Sequence[Var], kind: str, value: Expr, names: Names
 ) -> list[str]:
-    place, expr = target(out, vars), flatten(value)
-    (outer, (where, expr)) = merge(loop_order(out, vars), [place, expr])
-    (inner, (expr,)) = merge(over, [expr])
+    rest, value = _written_out(over, kind, value)
+    place, order = Load(out, tuple(vars)), loop_order(out, vars)
+    if not rest:
+        return assign(place, order, value.cast(out.dtype), names)
+    lines = [_CONTRACT]
+    for piece in pieces(order, place, value):
+        lines += _totals(_Total(piece.place, piece.vars, rest, kind, piece.value), names)
+    return lines
+
+
+def _written_out(over: Sequence[Var], kind: str, value: Expr) -> tuple[tuple[Var, ...], Expr]:
+    """Short loops as a chain of terms: what of `over` is left, and the value."""
+    if not over:
+        return (), value
+    asked = _asked(value)
+    size = len(walk([value]))
+    left, terms = list(over), 1
+    everything = math.prod(_extent(var) for var in over)
+    while left:
+        terms *= _extent(left[-1])
+        short = everything <= MOST_TERMS or (left[-1] in asked and terms <= MOST_TAPS)
+        if not short or terms < 1 or terms * size > MOST_WRITTEN:
+            break
+        value = _chain(left.pop(), kind, value)
+    return tuple(left), value
+
+
+def _extent(var: Var) -> int:
+    return var.extent if isinstance(var.extent, int) else 2**62
+
+
+def _asked(value: Expr) -> set[Expr]:
+    """Indices on which conditions depend."""
+    conditions = [
+        part for part in walk([value])
+        if isinstance(part, Apply) and part.dtype == BOOL and part.args[0].dtype == INDEX
+    ]  # fmt: skip
+    return {part for part in walk(conditions) if isinstance(part, Var)}
+
+
+def _chain(var: Var, kind: str, value: Expr) -> Expr:
+    terms = [substitute(value, {var: Literal(number, INDEX)}) for number in range(_extent(var))]
+    total = terms[0]
+    for term in terms[1:]:
+        total = Apply(COMBINE[kind], (total, term), value.dtype)
+    return total
+
+
+def _totals(total: _Total, names: Names) -> list[str]:
+    (outer, (where, expr)) = merge(total.vars, [flat(total.place), flatten(total.value)])
+    (inner, (expr,)) = merge(total.over, [expr])
     assert isinstance(where, Element)
-    dtype = value.dtype
-    if _down_columns(outer, inner, expr):
-        return _reduce_columns(out, outer, inner, kind, where, expr, names)
+    if not _down_columns(outer, inner, expr):
+        return _rows(total, outer, inner, where, expr, names)
+    if total.kind == "sum" and not total.unrolled and len(walk([expr])) < 64:
+        return _totals(_by_fours(total), names)
+    return _columns(total, outer, inner, where, expr, names)
+
+
+def _by_fours(total: _Total) -> _Total:
+    """Four terms at a time, so that totals are loaded and stored less often."""
+    last = total.over[-1]
+    if _extent(last) % 4 or _extent(last) < 8:
+        return replace(total, unrolled=True)
+    four, within = Var(last.name, _extent(last) // 4), Var(last.name, 4)
+    value = _chain(within, "sum", substitute(total.value, {last: four * 4 + within}))
+    return replace(total, over=(*total.over[:-1], four), value=value, unrolled=True)
+
+
+def _rows(
+    total: _Total, outer: Sequence[Var], inner: Sequence[Var], where: Element, expr: Expr, names: Names
+) -> list[str]:
+    """One total after the other."""
     nest = Nest(names, (*outer, *inner))
-    lines, (text,) = nest.writer.write([expr])
-    lines.append(f"total = {_combined(kind, dtype, 'total', text)};")
-    start = literal_text(NEUTRAL[kind](dtype))  # type: ignore[arg-type]
-    result = _converted(dtype, out.dtype, "total")
+    dtype, out = expr.dtype, total.place.tensor
+    start = literal_text(NEUTRAL[total.kind](dtype))  # type: ignore[arg-type]
+    in_lanes = total.kind in ("min", "max", "prod") and value_type(dtype) in ("float", "double")
+    if in_lanes and 4 * LANES <= _extent(inner[-1]) < 2**62:
+        sums = _in_lanes(nest, inner, total.kind, expr)
+    else:
+        sums = nest.around(inner, _added(nest, total.kind, expr, "total"))
     block = [
         f"{value_type(dtype)} total = {start};",
-        *nest.around(inner, lines),
-        f"{nest.element(where)} = {stored(out.dtype, result)};",
+        *sums,
+        f"{nest.element(where)} = {stored(out.dtype, _converted(dtype, out.dtype, 'total'))};",
     ]
-    return [_PRAGMA, *nest.around(outer, block)]
+    return nest.around(outer, block)
 
 
-_PRAGMA = "#pragma clang fp reassociate(on) contract(fast)"
+def _added(nest: Nest, kind: str, expr: Expr, total: str) -> list[str]:
+    """`expr` combined into the C variable `total`; only that sum may be taken in another order."""
+    dtype = expr.dtype
+    real = value_type(dtype) in ("float", "double")
+    if kind != "sum" or not real:
+        lines, (text,) = nest.writer.write([expr])
+        return [*lines, f"{total} = {_combined(kind, dtype, total, text)};"]
+    factors = (
+        expr.args if isinstance(expr, Apply) and expr.op == "mul" and dtype not in NARROW_FLOATS else (expr,)
+    )
+    lines, texts = nest.writer.write(factors)
+    for number, text in enumerate(texts):
+        lines.append(f"const {value_type(dtype)} v{number} = {text};")
+    product = " * ".join(f"v{number}" for number in range(len(texts)))
+    added = _combined(kind, dtype, total, product)
+    return [*lines, f"{{ {_REASSOCIATE} {total} = {added}; }}"]
+
+
+def _in_lanes(nest: Nest, inner: Sequence[Var], kind: str, expr: Expr) -> list[str]:
+    """Every lane has a total of its own: an order that vectors can take."""
+    dtype, last = expr.dtype, inner[-1]
+    name, extent = nest.names[last], _extent(last)
+    whole = extent // LANES * LANES
+    start = literal_text(NEUTRAL[kind](dtype))  # type: ignore[arg-type]
+    one = _added(nest, kind, expr, "lanes[lane]")
+    block = [
+        f"for (ts_index first = 0; first < {whole}; first += {LANES})",
+        f"for (ts_index lane = 0; lane < {LANES}; lane++) {{",
+        f"\tconst ts_index {name} = first + lane;",
+        *("\t" + line for line in one),
+        "}",
+    ]
+    if whole < extent:
+        rest = _added(nest, kind, expr, "total")
+        header = f"for (ts_index {name} = {whole}; {name} < {extent}; {name}++)"
+        block += nest.loop(last, rest, header)
+    return [
+        f"{value_type(dtype)} lanes[{LANES}];",
+        f"for (int lane = 0; lane < {LANES}; lane++)",
+        f"\tlanes[lane] = {start};",
+        *nest.around(inner[:-1], block),
+        f"for (int lane = 0; lane < {LANES}; lane++)",
+        f"\ttotal = {_combined(kind, dtype, 'total', 'lanes[lane]')};",
+    ]
+
+
+def _down_columns(outer: Sequence[Var], inner: Sequence[Var], expr: Expr) -> bool:
+    """Neighbours in memory belong to different totals: it is faster to keep many of them."""
+    if not outer or not inner or not 4 <= _extent(outer[-1]) < 2**62:
+        return False
+    elements = [dict(part.terms) for part in walk([expr]) if isinstance(part, Element)]
+    steps = [terms.get(outer[-1], 0) for terms in elements]
+    along = [terms.get(inner[-1], 0) for terms in elements]
+    if all(step in (0, 1) for step in along):
+        return (
+            1 in steps and all(step in (0, 1) for step in steps) and _extent(inner[-1]) <= _extent(outer[-1])
+        )
+    return any(steps) and all(0 <= step <= 4 for step in steps)
+
+
+def _columns(
+    total: _Total, outer: Sequence[Var], inner: Sequence[Var], where: Element, expr: Expr, names: Names
+) -> list[str]:
+    """Many neighbouring totals at a time."""
+    nest = Nest(names, (*outer, *inner))
+    dtype, out, column = expr.dtype, total.place.tensor, outer[-1]
+    added = _each(nest, column, _added(nest, total.kind, expr, "totals[column]"))
+    result = stored(out.dtype, _converted(dtype, out.dtype, "totals[column]"))
+    done = _each(nest, column, [f"{nest.element(where)} = {result};"])
+    return nest.around(outer[:-1], _in_blocks(column, total.kind, dtype, [*nest.around(inner, added), *done]))
+
+
+def _each(nest: Nest, column: Var, lines: Sequence[str]) -> list[str]:
+    """`lines` for every column of a block."""
+    several = _extent(column) > COLUMNS
+    return [
+        f"for (ts_index column = 0; column < {'count' if several else _extent(column)}; column++) {{",
+        f"\tconst ts_index {nest.names[column]} = {'first + ' if several else ''}column;",
+        *("\t" + line for line in lines),
+        "}",
+    ]
+
+
+def _in_blocks(column: Var, kind: str, dtype: str, lines: Sequence[str]) -> list[str]:
+    """`lines` with an array `totals` for `count` columns from `first` on."""
+    extent, start = _extent(column), literal_text(NEUTRAL[kind](dtype))  # type: ignore[arg-type]
+    several = extent > COLUMNS
+    block = [
+        f"{value_type(dtype)} totals[{min(extent, COLUMNS)}];",
+        f"for (ts_index column = 0; column < {'count' if several else extent}; column++)",
+        f"\ttotals[column] = {start};",
+        *lines,
+    ]
+    if not several:
+        return ["{", *("\t" + line for line in block), "}"]
+    count = f"{extent} - first < {COLUMNS} ? {extent} - first : {COLUMNS}"
+    if extent % COLUMNS == 0:
+        count = str(COLUMNS)
+    return [
+        f"for (ts_index first = 0; first < {extent}; first += {COLUMNS}) {{",
+        f"\tconst ts_index count = {count};",
+        *("\t" + line for line in block),
+        "}",
+    ]
 
 
 def _converted(source: str, dtype: str, name: str) -> str:
@@ -199,60 +443,6 @@ def _converted(source: str, dtype: str, name: str) -> str:
 def _combined(kind: str, dtype: str, left: str, right: str) -> str:
     a, b = Named(left, dtype), Named(right, dtype)
     return applied(Apply(COMBINE[kind], (a, b), dtype), [left, right])
-
-
-def _down_columns(outer: Sequence[Var], inner: Sequence[Var], expr: Expr) -> bool:
-    """Neighbours in memory belong to different sums: it is faster to keep them all."""
-    if not outer or not inner or not isinstance(outer[-1].extent, int) or outer[-1].extent < 4:
-        return False
-    elements = [part for part in walk([expr]) if isinstance(part, Element)]
-    return bool(elements) and all(
-        dict(element.terms).get(outer[-1]) == 1 and dict(element.terms).get(inner[-1], 0) != 1
-        for element in elements
-        if element.terms
-    )
-
-
-def _reduce_columns(
-    out: Tensor,
-    outer: Sequence[Var],
-    inner: Sequence[Var],
-    kind: str,
-    where: Element,
-    expr: Expr,
-    names: Names,
-) -> list[str]:
-    dtype = expr.dtype
-    if dtype != out.dtype or dtype in ("float16", "bfloat16"):
-        return _reduce_columns_wide(out, outer, inner, kind, where, expr, names)
-    nest = Nest(names, (*outer, *inner))
-    column = outer[-1]
-    place = nest.element(where)
-    lines, (text,) = nest.writer.write([expr])
-    lines.append(f"{place} = {_combined(kind, dtype, loaded(dtype, place), text)};")
-    start = f"{place} = {literal_text(NEUTRAL[kind](dtype))};"  # type: ignore[arg-type]
-    block = [*nest.loop(column, [start]), *nest.around([*inner, column], lines)]
-    return nest.around(outer[:-1], block)
-
-
-def _reduce_columns_wide(
-    out: Tensor,
-    outer: Sequence[Var],
-    inner: Sequence[Var],
-    kind: str,
-    where: Element,
-    expr: Expr,
-    names: Names,
-) -> list[str]:
-    nest = Nest(names, (*outer, *inner))
-    lines, (text,) = nest.writer.write([expr])
-    lines.append(f"total = {_combined(kind, expr.dtype, 'total', text)};")
-    block = [
-        f"{value_type(expr.dtype)} total = {literal_text(NEUTRAL[kind](expr.dtype))};",  # type: ignore[arg-type]
-        *nest.around(inner, lines),
-        f"{nest.element(where)} = {stored(out.dtype, _converted(expr.dtype, out.dtype, 'total'))};",
-    ]
-    return nest.around(outer, block)
 
 
 def _contract(stage: Contract, names: Names) -> list[str]:
@@ -294,19 +484,26 @@ def _arg_reduce(stage: ArgReduce, names: Names) -> list[str]:
 
 
 def _accumulate(stage: Accumulate, names: Names) -> list[str]:
-    nest = Nest(names, stage.vars)
+    vars = loop_order(stage.out, stage.vars)
+    nest = Nest(names, vars)
     axis, dtype = stage.axis, stage.value.dtype
     wide = "float32" if dtype in ("float16", "bfloat16") else dtype
     lines, (text,) = nest.writer.write([flatten(stage.value.cast(wide))])
     where = nest.element(target(stage.out, stage.vars))
-    keep = f"{where} = {stored(stage.out.dtype, _converted(wide, stage.out.dtype, 'total'))};"
-    step = f"total = {_combined(stage.kind, wide, 'total', text)};"
+    in_columns = vars[-1] is not axis and 4 <= _extent(vars[-1]) < 2**62
+    total = "totals[column]" if in_columns else "total"
+    keep = f"{where} = {stored(stage.out.dtype, _converted(wide, stage.out.dtype, total))};"
+    step = f"{total} = {_combined(stage.kind, wide, total, text)};"
     lines += [keep, step] if stage.exclusive else [step, keep]
     name, extent = nest.names[axis], nest.extent(axis.extent)
     header = f"for (ts_index {name} = {extent} - 1; {name} >= 0; {name}--)" if stage.reverse else ""
+    if in_columns:
+        others = [var for var in vars[:-1] if var is not axis]
+        inner = nest.loop(axis, _each(nest, vars[-1], lines), header)
+        return nest.around(others, _in_blocks(vars[-1], stage.kind, wide, inner))
     start = literal_text(NEUTRAL[stage.kind](wide))  # type: ignore[arg-type]
     block = [f"{value_type(wide)} total = {start};", *nest.loop(axis, lines, header)]
-    return nest.around([var for var in stage.vars if var is not axis], block)
+    return nest.around([var for var in vars if var is not axis], block)
 
 
 def _scatter(stage: Scatter, names: Names) -> list[str]:
