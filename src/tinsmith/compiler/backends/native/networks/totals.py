@@ -28,6 +28,7 @@ from tinsmith.compiler.ir.loops import (
     Expr,
     Literal,
     Load,
+    Reduce,
     Tensor,
     Var,
     binary,
