@@ -272,7 +272,8 @@ def applied(expr: Apply, args: Sequence[str]) -> str:
     if op in ("isnan", "isinf"):
         return f"ts_{op}{'' if source == 'float64' else 'f'}({args[0]})"
     if dtype == BOOL:
-        return f"(!{args[0]})" if op == "not" else f"({args[0]} {LOGIC[op]} {args[1]})"
+        # Two operands of type bool, one with a call in it, are a mistake to Clang.
+        return f"(!{args[0]})" if op == "not" else f"({args[0]} {LOGIC[op]} (int){args[1]})"
     if dtype == INDEX:
         return _index_text(op, args)
     if dtypes.is_integer(dtype):
