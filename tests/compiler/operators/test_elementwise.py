@@ -198,7 +198,7 @@ def test_limits(nodes: Nodes) -> None:
     nodes.add("Clip", x, expected=x)
     nodes.add("Clip", x, high, low, expected=np.minimum(np.maximum(x, high), low))
     whole = edges(np.dtype(np.int8))
-    nodes.add("Clip", whole, np.int8(-3), np.int8(5), expected=np.clip(whole, -3, 5))
+    nodes.add("Clip", whole, np.array(-3, np.int8), np.array(5, np.int8), expected=np.clip(whole, -3, 5))
     nodes.run()
 
 

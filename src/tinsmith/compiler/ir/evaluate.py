@@ -118,6 +118,9 @@ def apply(op: str, arguments: Sequence[Array], dtype: str) -> Array:
 def _cast(values: Array, dtype: str, saturate: bool) -> Array:
     if dtype == BOOL:
         return np.asarray(values != 0)
+    if dtypes.BITS.get(values.dtype.name, 8) < 8 or values.dtype.name in dtypes.SMALL_FLOATS:
+        # numpy knows no way from one of these to another.
+        values = values.astype(np.float32)
     if dtype in dtypes.SMALL_FLOATS and saturate:
         least, most = dtypes.range_of(dtype)
         values = np.clip(values.astype(np.float64), least, most).astype(np.float32)

@@ -67,8 +67,8 @@ class Node:
         return int(self._attribute(name, default))
 
     def number(self, name: str, default: float | None = None) -> float:
-        """As `integer`."""
-        return float(self._attribute(name, default))
+        """As `integer`; a float32."""
+        return float(np.float32(self._attribute(name, default)))
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
         """As `integer`."""
