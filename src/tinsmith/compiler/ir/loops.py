@@ -396,6 +396,13 @@ class Measure(Stage):
 
 
 @dataclass(frozen=True, eq=False)
+class Require(Stage):
+    """A run in which `value`, a BOOL, does not hold fails; `out`, a scalar, gets it."""
+
+    value: Expr
+
+
+@dataclass(frozen=True, eq=False)
 class Repeat(Stage):
     """Runs `body` for var = 0 .. and stops after var.extent rounds or when `condition` (one BOOL, read before each
     round) is false: a loop or, of one round, a branch. Tensors that the body writes with Copy or Put keep their content from round to round; `out` is any
@@ -577,7 +584,7 @@ def expressions(stage: Stage) -> tuple[Expr, ...]:
                 stage.value,
                 *((stage.guard,) if stage.guard is not None else ()),
             )
-        case Map() | Reduce() | ArgReduce() | Accumulate() | Measure():
+        case Map() | Reduce() | ArgReduce() | Accumulate() | Measure() | Require():
             return (stage.value,)
         case Contract():
             return (stage.lhs, stage.rhs)

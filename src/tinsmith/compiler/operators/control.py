@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import BOOL, Copy, Dim, Expr, Put, Repeat, Size, Stage, Tensor, Var, select
+from tinsmith.compiler.ir.loops import BOOL, Copy, Dim, Expr, Put, Repeat, Require, Size, Stage, Tensor, Var, select
 from tinsmith.compiler.operators.node import Node, bool_of, element
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.steering import static_shape
@@ -28,6 +28,9 @@ def if_(node: Node, condition: Tensor) -> tuple[Tensor, ...]:
         results, stages = _lowered(node, branches[0 if condition.value.item() else 1], [])
         node.stages += stages
         return tuple(results)
+    impossible = [any(inner.op_type == "Impossible" for inner in branch) for branch in branches]
+    if any(impossible):
+        return _only(node, element(condition), branches, impossible.index(False))
     lowered = [_lowered(node, branch, []) for branch in branches]
     outputs = [_either(node, *pair) for pair in zip(*(results for results, _ in lowered), strict=True)]
     truth = element(condition)
@@ -37,6 +40,20 @@ def if_(node: Node, condition: Tensor) -> tuple[Tensor, ...]:
         body = (*stages, *copies)
         node.add(Repeat(body[-1].out, Var("once", 1), body, taken, origin=node.origin))
     return tuple(outputs)
+
+
+def _only(node: Node, condition: Expr, branches: Sequence[Any], possible: int) -> tuple[Tensor, ...]:
+    """The branch that can be computed; a run that takes the other one fails."""
+    taken = ~condition if possible else condition
+    node.add(Require(node.tensor((), BOOL), taken, origin=node.origin))
+    results, stages = _lowered(node, branches[possible], [])
+    node.stages += stages
+    return tuple(results)
+
+
+@operator("Impossible", domain="tinsmith")
+def impossible(node: Node) -> Tensor:
+    raise node.refuse(node.text("reason", "it cannot be computed with these input shapes"))
 
 
 def _lowered(node: Node, graph: Any, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Stage]]:

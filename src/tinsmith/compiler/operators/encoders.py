@@ -21,7 +21,7 @@ def normalizer(node: Node, x: Tensor) -> Tensor:
     rows = node.cast(rows_of(node, x), "float32")
     name = node.text("norm", "MAX")
     terms: dict[str, tuple[str, Callable[[Expr], Expr]]] = {
-        "MAX": ("max", lambda v: call("abs", v)),
+        "MAX": ("max", lambda v: v),
         "L1": ("sum", lambda v: call("abs", v)),
         "L2": ("sum", lambda v: v * v),
     }

@@ -8,7 +8,7 @@ from tinsmith.compiler.ir.loops import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.contractions import product
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
-from tinsmith.compiler.operators.scores import classified, rows_of, transformed, transforms
+from tinsmith.compiler.operators.scores import classified, is_second, rows_of, transformed, transforms, two_columns
 from tinsmith.compiler.operators.tree_ensembles import labels_of
 
 ML = "ai.onnx.ml"
@@ -24,7 +24,9 @@ def linear_classifier(node: Node, x: Tensor) -> tuple[Tensor, Tensor]:
     labels = labels_of(node, "classlabels_ints")
     intercepts = node.attributes.get("intercepts") or ()
     scores = _scores(node, x, len(intercepts) or len(labels))
-    return classified(node, scores, labels, transforms(node), False)
+    if scores.shape[1] == 1 and len(labels) == 2:
+        return is_second(node, scores, labels, 0.0), two_columns(node, scores, transforms(node), True)
+    return classified(node, scores, labels, transforms(node))
 
 
 def _scores(node: Node, x: Tensor, count: int) -> Tensor:

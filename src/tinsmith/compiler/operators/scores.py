@@ -74,28 +74,30 @@ def _probit(x: Expr) -> Expr:
 
 
 def classified(
-    node: Node, scores: Tensor, labels: np.ndarray[Any, Any], transform: str, probability: bool
+    node: Node, scores: Tensor, labels: np.ndarray[Any, Any], transform: str
 ) -> tuple[Tensor, Tensor]:
-    """The labels of the best scores, int64, and the transformed scores. One column for two labels is that of the second
-    one: a `probability`, or positive where the label is meant."""
-    names = node.constant(labels, "int64")
-    if len(labels) == 2 and scores.shape[1] == 1:
-        least = 0.5 if probability else 0.0
-        chosen = node.map(scores.shape[:1], lambda n: select(scores[n, 0] > least, names[1], names[0]))
-        return chosen, _two_columns(node, scores, transform, probability)
+    """The labels of the best scores, int64, and the transformed scores."""
     if scores.shape[1] != len(labels):
         raise node.refuse(f"{scores.shape[1]} scores for {len(labels)} labels")
+    names = node.constant(labels, "int64")
     best = node.arg_reduce(scores.shape[:1], scores.shape[1], "max", False, lambda n, t: scores[n, t])
     chosen = node.map(scores.shape[:1], lambda n: names[best[n].as_index])
     return chosen, transformed(node, scores, transform)
 
 
-def _two_columns(node: Node, scores: Tensor, transform: str, probability: bool) -> Tensor:
-    def value(n: Expr, t: Expr) -> Expr:
-        score = scores[n, 0]
-        if probability:
-            return select(t.equals(0), literal(1, score.dtype) - score, score)
-        signed = select(t.equals(0), -score, score)
-        return logistic(signed) if transform == "LOGISTIC" else signed
+def is_second(node: Node, score: Tensor, labels: np.ndarray[Any, Any], least: float) -> Tensor:
+    """The second of two labels where a row's only score is above `least`, else the first one."""
+    names = node.constant(labels, "int64")
+    return node.map(score.shape[:1], lambda n: select(score[n, 0] > least, names[1], names[0]))
 
-    return node.map((scores.shape[0], 2), value)
+
+def two_columns(node: Node, score: Tensor, transform: str, complement: bool) -> Tensor:
+    """Scores of two classes from that of the second one: the first gets what it lacks to 1, or its opposite."""
+
+    def value(n: Expr, t: Expr) -> Expr:
+        own = score[n, 0]
+        if transform == "LOGISTIC":
+            return logistic(select(t.equals(0), -own, own))
+        return select(t.equals(0), literal(1, own.dtype) - own if complement else -own, own)
+
+    return node.map((score.shape[0], 2), value)

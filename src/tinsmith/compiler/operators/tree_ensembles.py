@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.ir.loops import Tensor
+from tinsmith.compiler.ir.loops import Tensor, literal, select
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
-from tinsmith.compiler.operators.scores import classified, rows_of, transformed, transforms
+from tinsmith.compiler.operators.scores import classified, is_second, rows_of, transformed, transforms, two_columns
 
 ML = "ai.onnx.ml"
 Array = np.ndarray[Any, Any]
@@ -73,18 +73,31 @@ def tree_ensemble_regressor(node: Node, x: Tensor) -> Tensor:
 def tree_ensemble_classifier(node: Node, x: Tensor) -> tuple[Tensor, Tensor]:
     labels = labels_of(node, "classlabels_int64s")
     ensemble = _listed(node, "class")
-    used = np.unique(ensemble.targets)
     transform = transforms(node)
-    if len(labels) == 2 and used.size <= 1:
-        base = _base(node, 1, np.zeros(1)) if _length(node, "base_values") != 2 else _second(node)
-        totals = _totals(node, x, replace(ensemble, targets=np.zeros_like(ensemble.targets)), 1, 0)
-        score = node.map(totals.shape, lambda n, t: (totals[n, t] + base[t]).cast("float32"))
-        probability = bool((ensemble.weights >= 0).all())
-        return classified(node, score, labels, transform, probability)
+    if len(labels) == 2 and np.unique(ensemble.targets).size <= 1:
+        return _binary(node, x, ensemble, labels, transform)
     totals = _totals(node, x, ensemble, len(labels), 0)
     base = _base(node, len(labels), np.zeros(len(labels)))
     scores = node.map(totals.shape, lambda n, t: (totals[n, t] + base[t]).cast("float32"))
-    return classified(node, scores, labels, transform, False)
+    return classified(node, scores, labels, transform)
+
+
+def _binary(node: Node, x: Tensor, ensemble: Ensemble, labels: Array, transform: str) -> tuple[Tensor, Tensor]:
+    """Two classes with the weights of one, by the rules of onnxruntime: weights that are all positive add up to a
+    probability of the second class, others to its score. Weights of class 1 leave class 0 a score of 0."""
+    probability = bool((ensemble.weights >= 0).all())
+    second = bool(ensemble.targets.any())
+    base = _numbers(node, "base_values")
+    if base.size > 1:
+        raise node.refuse("two base values for two classes of which only one has weights")
+    totals = _totals(node, x, replace(ensemble, targets=np.zeros_like(ensemble.targets)), 1, 0)
+    added = float(base[-1]) if base.size else 0.0
+    score = node.map(totals.shape, lambda n, t: (totals[n, t] + added).cast("float32"))
+    label = is_second(node, score, labels, 0.5 if probability else 0.0)
+    if not second:
+        return label, two_columns(node, score, transform, probability)
+    both = node.map((score.shape[0], 2), lambda n, t: select(t.equals(0), literal(0, "float32"), score[n, 0]))
+    return label, transformed(node, both, transform)
 
 
 @operator("TreeEnsemble", domain=ML)
@@ -136,15 +149,6 @@ def _base(node: Node, count: int, default: Array) -> Tensor:
     if values.size not in (0, 1, count):
         raise node.refuse(f"{values.size} base values for {count} targets")
     return node.constant(np.broadcast_to(values, count) if values.size else default, "float64")
-
-
-def _second(node: Node) -> Tensor:
-    """Of two base values that of the second class."""
-    return node.constant(_numbers(node, "base_values")[1:], "float64")
-
-
-def _length(node: Node, name: str) -> int:
-    return int(_numbers(node, name).size)
 
 
 def _numbers(node: Node, name: str) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.networks import memory
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
-from tinsmith.compiler.backends.native.networks.externs import call_extern, copy, headers, measure, put
+from tinsmith.compiler.backends.native.networks.externs import call_extern, copy, headers, measure, put, require
 from tinsmith.compiler.backends.native.networks.fuse import fuse
 from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
@@ -34,6 +34,7 @@ from tinsmith.compiler.ir.loops import (
     Measure,
     Put,
     Repeat,
+    Require,
     Size,
     Stage,
     Tensor,
@@ -200,6 +201,8 @@ class StageWriter:
                 return put(stage, names)
             case Measure():
                 return measure(stage, names)
+            case Require():
+                return require(stage, names)
             case Extern():
                 return call_extern(stage, names, sizes_set(stage))
             case Layer():

@@ -19,7 +19,7 @@ from tinsmith.compiler.backends.native.networks.addresses import flatten
 from tinsmith.compiler.backends.native.networks.memory import tensor_bytes
 from tinsmith.compiler.backends.native.networks.nests import Names, Nest, assign
 from tinsmith.compiler.ir import dtypes, loops
-from tinsmith.compiler.ir.loops import Copy, Extern, Load, Measure, Put, Size
+from tinsmith.compiler.ir.loops import Copy, Extern, Load, Measure, Put, Require, Size
 
 
 def headers() -> tuple[str, ...]:
@@ -65,3 +65,10 @@ def measure(stage: Measure, names: Names) -> list[str]:
         f"{size} = ts_index_max(0, ts_index_min({text}, {stage.size.most}));",
         f"*{names.tensors[stage.out]} = {size};",
     ]
+
+
+def require(stage: Require, names: Names) -> list[str]:
+    """Marks the run as failed."""
+    lines, (text,) = Nest(names, ()).writer.write([flatten(stage.value)])
+    holds = f"*{names.tensors[stage.out]}"
+    return [*lines, f"{holds} = {text};", f"if (!{holds})", "\t*run->failed = true;"]

@@ -26,6 +26,7 @@ from tinsmith.compiler.ir.loops import (
     Put,
     Reduce,
     Repeat,
+    Require,
     Scatter,
     Stage,
     Tensor,
@@ -265,7 +266,7 @@ def _changed(stage: Stage, change: Callable[[Expr], Expr | None]) -> Stage:
         return rebuild(expr, change, memo)
 
     match stage:
-        case Map() | Reduce() | ArgReduce() | Accumulate() | Measure():
+        case Map() | Reduce() | ArgReduce() | Accumulate() | Measure() | Require():
             return replace(stage, value=inline(stage.value))
         case Put():
             return replace(stage, at=inline(stage.at))
@@ -287,7 +288,7 @@ def _needed(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
     wanted = set(kept)
     found: list[Stage] = []
     for stage in reversed(stages):
-        if isinstance(stage, Repeat) or not wanted.isdisjoint(writes(stage)) or sizes_set(stage):
+        if isinstance(stage, Repeat | Require) or not wanted.isdisjoint(writes(stage)) or sizes_set(stage):
             wanted |= set(reads(stage))
             found.append(stage)
     return found[::-1]

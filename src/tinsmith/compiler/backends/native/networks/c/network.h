@@ -22,6 +22,7 @@ struct ts_run {
     unsigned char *arena;
     unsigned char *scratch; /* TS_SCRATCH_BYTES for every thread */
     ts_index *sizes; /* dimensions that the run finds out */
+    bool *failed;
 };
 
 /* model.bin, 64-byte aligned. */

@@ -84,16 +84,17 @@ TS_EXPORT int32_t tinsmith_run(const void *const *inputs, void *const *outputs, 
     if (flags || (TS_INPUTS && !inputs) || (TS_OUTPUTS && !outputs))
         return TINSMITH_BAD_ARGUMENT;
     ts_index sizes[TS_SIZES + 1] = {0};
+    bool failed = false;
     unsigned char *arena = memory_bytes() ? take_arena() : NULL;
     if (memory_bytes() && !arena)
         return TINSMITH_NO_MEMORY;
     unsigned char *scratch = TS_SCRATCH_BYTES ? arena + TS_ARENA_BYTES : NULL;
-    network()(&(struct ts_run){inputs, outputs, arena, scratch, sizes});
+    network()(&(struct ts_run){inputs, outputs, arena, scratch, sizes, &failed});
     if (shapes)
         write_shapes(shapes, sizes);
     if (arena)
         give_arena(arena);
-    return TINSMITH_OK;
+    return failed ? TINSMITH_BAD_ARGUMENT : TINSMITH_OK;
 }
 
 TS_EXPORT int32_t tinsmith_abi_version(void)
