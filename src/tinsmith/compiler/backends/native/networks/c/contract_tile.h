@@ -138,13 +138,13 @@ TS_INLINE void ts_tile_sums(const struct ts_contraction *p, int down, int across
     for (size_t h = first; h < first + p->high_block; h++) {
         for (size_t t = 0; t < p->wide; t++) {
             const float *x = at.x + h * p->high_step + t * p->wide_step;
-            for (size_t k = 0; k < even; k += (size_t)ways, w += (size_t)ways * TS_PANEL) {
+            for (size_t k = 0; k < even; k += (size_t)ways, x += ways, w += ways * TS_PANEL) {
                 TS_UNROLL
                 for (int way = 0; way < ways; way++)
-                    ts_tile_step(p, down, across, vectors, x + k + way, w + way * TS_PANEL, sum + way * sums);
+                    ts_tile_step(p, down, across, vectors, x + way, w + way * TS_PANEL, sum + way * sums);
             }
-            for (size_t k = even; k < p->deep; k++, w += TS_PANEL)
-                ts_tile_step(p, down, across, vectors, x + k, w, sum);
+            for (size_t k = even; k < p->deep; k++, x++, w += TS_PANEL)
+                ts_tile_step(p, down, across, vectors, x, w, sum);
         }
     }
     TS_UNROLL
