@@ -125,6 +125,7 @@ def test_manifest_tells_all_without_running(packed: Package, make_model: Callabl
         ("data", "float32", (-1, 5)),
         ("answer", "float32", (-1,)),
     ]
+    assert manifest.margin is not None
     assert manifest.margin.shape == (-1,)
     assert manifest.compiler == "tinsmith 0.1.0"
     assert manifest.toolchain.startswith("ziglang ")

@@ -142,7 +142,7 @@ bool bind_network(Model *model, const char *description)
 {
     const char *inputs = json_member(description, "inputs"), *outputs = json_member(description, "outputs");
     model->run = find_symbol(model->library, "tinsmith_run");
-    if (!model->run || !inputs || !outputs ||
+    if (!model->run || !inputs || *inputs != '[' || !outputs || *outputs != '[' ||
         !make_tensors(model, count_elements(inputs), count_elements(outputs)) ||
         !read_tensors(inputs, model->inputs) || !read_tensors(outputs, model->outputs))
         return false;

@@ -28,6 +28,7 @@ from tinsmith.compiler.backends.native.build import C_FOLDER
 from tinsmith.compiler.backends.native.program import Program
 from tinsmith.compiler.ir.model import Linear, Model
 from tinsmith.compiler.ir.network import Network
+from tinsmith.errors import InternalError
 from tinsmith.spec.request import CompileRequest
 from tinsmith.spec.targets import Target
 from tinsmith_runtime.manifest import FILE_NAME, Manifest, Tensor
@@ -126,6 +127,8 @@ def _tensors(
     if isinstance(model, Network):
         inputs = tuple(Tensor(spec.name, spec.dtype, spec.shape) for spec in model.inputs)
         known = tuple(outputs) or tuple(Tensor(spec.name, spec.dtype, spec.shape) for spec in model.outputs)
+        if unbounded := [tensor.name for tensor in known if min(tensor.bounds, default=0) < 0]:
+            raise InternalError(f"the program does not bound its outputs {', '.join(unbounded)}")
         return inputs, known
     sides = (model.input, model.output)
     given, answer = (Tensor(spec.name, spec.dtype, (-1, *spec.shape[1:])) for spec in sides)
