@@ -123,7 +123,7 @@ def _find(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
             continue
         if not isinstance(stage, Contract) or (start := _start(stage)) is None:
             continue
-        absorbed, layer = _with_epilogue(stage, start, graph, kept)
+        absorbed, layer = _with_epilogue(stage, start, graph, kept, set(replaced))
         replaced[id(stage)] = None
         for other in absorbed:
             replaced[id(other)] = None
@@ -159,14 +159,16 @@ def _takes_conv(form: Conv, x: Tensor, w: Array) -> bool:
 
 
 def _with_epilogue(
-    stage: Contract, start: _Epilogue, graph: _Graph, kept: set[Tensor]
+    stage: Contract, start: _Epilogue, graph: _Graph, kept: set[Tensor], taken: set[int]
 ) -> tuple[list[Stage], Layer]:
-    """The maps that become part of the layer, and the layer."""
+    """The maps that become part of the layer, and the layer. `taken`: stages that are part of another one."""
     absorbed: list[Stage] = []
     out = stage.out
     channel = out.rank - 1 if isinstance(stage.form, Gemm) else 1
     while out not in kept and len(graph.readers.get(out, ())) == 1:
         (reader,) = graph.readers[out]
+        if id(reader) in taken:
+            break
         steps = epilogue.steps(reader, out, channel) if isinstance(reader, Map) else None
         if steps is None or not start.add(steps):
             break
