@@ -69,7 +69,8 @@ def compare_output(
     expected, answer = comparable(exact, found), comparable(found, found)
     with np.errstate(all="ignore"):
         error = np.abs(answer - expected)
-        wrong = ~(error <= allowance.relative * np.abs(expected) + allowance.absolute)
+        near = error <= allowance.relative * np.abs(expected) + allowance.absolute
+        wrong = ~(near & np.isfinite(expected) & np.isfinite(answer))
     wrong &= ~same(expected, answer)
     if alternative is not None:
         other = comparable(alternative, found)
