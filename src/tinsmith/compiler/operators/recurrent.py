@@ -326,7 +326,8 @@ def _chosen(values: Sequence[Expr], number: Expr) -> Expr:
 
 
 def _activations(node: Node, defaults: Sequence[str], directions: int) -> list[Function]:
-    """f, g and h of each direction. Parameters stand in the order of the functions that take them."""
+    """f, g and h of each direction. Parameters stand in the order of the functions that take them. As in onnxruntime,
+    `clip` bounds what goes into f and g, not the cell state that goes into h."""
     given = [text.decode() if isinstance(text, bytes) else str(text) for text in node.attributes.get("activations", [])]
     names = [name.lower() for name in given] or [name.lower() for name in defaults] * directions
     if len(names) != len(defaults) * directions:
@@ -335,7 +336,7 @@ def _activations(node: Node, defaults: Sequence[str], directions: int) -> list[F
     betas = [float(value) for value in node.attributes.get("activation_beta", [])]
     clip = node.number("clip") if node.has("clip") else None
     found = []
-    for name in names:
+    for number, name in enumerate(names):
         if name not in _FUNCTIONS:
             raise node.refuse(f"activation {name}; one of {', '.join(_FUNCTIONS)} is needed")
         function, alpha, beta = _FUNCTIONS[name]
@@ -343,7 +344,8 @@ def _activations(node: Node, defaults: Sequence[str], directions: int) -> list[F
             alpha = alphas.pop(0)
         if beta is not None and betas:
             beta = betas.pop(0)
-        found.append(_activation(function, alpha or 0.0, beta or 0.0, clip))
+        bounded = clip if number % len(defaults) < 2 else None
+        found.append(_activation(function, alpha or 0.0, beta or 0.0, bounded))
     return found
 
 
