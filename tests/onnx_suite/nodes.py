@@ -106,7 +106,8 @@ class Nodes:
                 problems += [f"{where}: no constant"] if check.folds else []
                 continue
             values = [result for result in results if result is not None]
-            problem = difference(values, check.expected, check.tolerance, check.tolerance)
+            with np.errstate(invalid="ignore"):  # signalling NaNs
+                problem = difference(values, check.expected, check.tolerance, check.tolerance)
             problems += [f"{where}: {problem}"] if problem else []
         return problems
 
