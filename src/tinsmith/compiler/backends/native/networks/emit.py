@@ -49,6 +49,7 @@ from tinsmith.compiler.ir.loops import (
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.operators.lower import lower
 from tinsmith.spec.targets import Target
+from tinsmith_runtime import manifest
 
 PASSES: tuple[Callable[[Loops], Loops], ...] = (
     separate_outputs,
@@ -86,7 +87,8 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     scratch = max((kernel.scratch_bytes for kernel in writer.kernels.values()), default=0)
     tables.define("SCRATCH_BYTES", -(-scratch // 64) * 64, "Memory of a kernel, for every thread.")
     _define(loops, target, plan, sizes, tables)
-    description = json.dumps(_description(network, loops, facts), sort_keys=True)
+    outputs = _outputs(network, loops)
+    description = json.dumps(_description(network, outputs, facts), sort_keys=True)
     tables.add("DESCRIPTION", np.frombuffer(description.encode() + b"\0", np.uint8), "JSON text")
     (directory / "model.bin").write_bytes(tables.data())
     (directory / "model.h").write_text(_header(network, tables))
@@ -94,7 +96,7 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     (directory / "network.c").write_text(_source(functions, writer))
     for path in [*sorted(C_FOLDER.glob("*.h")), C_FOLDER / "network_entry.c", C_FOLDER / "network_model.c"]:
         (directory / path.name).write_bytes(path.read_bytes())
-    return Program(directory, _units(target), EXPORTS, facts)
+    return Program(directory, _units(target), EXPORTS, facts, outputs)
 
 
 @dataclass
@@ -175,7 +177,8 @@ class StageWriter:
             const = tensor not in writes(stage)
             qualifier = "const " if const else ""
             storage = STORAGE[tensor.dtype]
-            lines.append(f"{qualifier}{storage} *restrict {names[tensor]} = {self._pointer(tensor)};")
+            pointer = f"{qualifier}{storage} *restrict {names[tensor]} = {self._pointer(tensor)};"
+            lines.append(f"[[maybe_unused]] {pointer}")
         known: dict[Expr, str] = dict(outer)
         made = sizes_set(stage)
         for size in sizes_used(stage):
@@ -268,26 +271,26 @@ def _define(
         tables.define("VARIANTS(X)", names, "Variants, weakest first; network_entry.c chooses by cpuid.")
 
 
-def _description(network: Network, loops: Loops, facts: dict[str, Any]) -> dict[str, Any]:
-    def shape(tensor: Tensor) -> list[int]:
-        return [dim if isinstance(dim, int) else -1 for dim in tensor.shape]
+def _outputs(network: Network, loops: Loops) -> tuple[manifest.Tensor, ...]:
+    """As the library describes them."""
+    found = []
+    for spec, tensor in zip(network.outputs, loops.outputs, strict=True):
+        shape = tuple(dim if isinstance(dim, int) else -1 for dim in tensor.shape)
+        largest = None if -1 not in shape else tuple(tensor.static_shape)
+        found.append(manifest.Tensor(spec.name, tensor.dtype, shape, largest))
+    return tuple(found)
 
-    inputs = [{"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for spec in network.inputs]
-    outputs = [
-        {
-            "name": spec.name,
-            "dtype": tensor.dtype,
-            "shape": shape(tensor),
-            "largest": list(tensor.static_shape),
-        }
-        for spec, tensor in zip(network.outputs, loops.outputs, strict=True)
-    ]
+
+def _description(
+    network: Network, outputs: Sequence[manifest.Tensor], facts: dict[str, Any]
+) -> dict[str, Any]:
+    inputs = [manifest.Tensor(spec.name, spec.dtype, spec.shape) for spec in network.inputs]
     return {
         "framework": network.framework,
         "producer": network.producer,
         "kind": network.kind,
-        "inputs": inputs,
-        "outputs": outputs,
+        "inputs": [tensor.to_record() for tensor in inputs],
+        "outputs": [tensor.to_record() for tensor in outputs],
         "body": facts,
     }
 
