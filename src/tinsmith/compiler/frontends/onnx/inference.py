@@ -44,10 +44,11 @@ def fix_inputs(graph: onnx.GraphProto, specs: Sequence[TensorSpec]) -> None:
 
 def infer_types(model: onnx.ModelProto, values: Values) -> Types:
     """The types of all values that have one; `values` are known beforehand. No two values share a name."""
+    # Not with data_prop: it writes every element of a vector down, be there a thousand million of them.
     copy = _simplified(model, values)
     aliases = _skip_impossible(copy)
     with suppress(*_FAILURES):  # then the types of inputs and initializers are all that is known
-        copy = onnx.shape_inference.infer_shapes(copy, check_type=False, strict_mode=False, data_prop=True)
+        copy = onnx.shape_inference.infer_shapes(copy, check_type=False, strict_mode=False)
     types: Types = {}
     for graph in graphs(copy.graph):
         for value in (*graph.output, *graph.input, *graph.value_info):
@@ -62,7 +63,7 @@ def infer_types(model: onnx.ModelProto, values: Values) -> Types:
 def misfit(model: onnx.ModelProto, values: Values) -> str | None:
     """What the strict rules of inference find wrong in `model`; None when they find nothing."""
     try:
-        onnx.shape_inference.infer_shapes(_simplified(model, values), strict_mode=True, data_prop=True)
+        onnx.shape_inference.infer_shapes(_simplified(model, values), strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         return _first(str(error))
     except _FAILURES:

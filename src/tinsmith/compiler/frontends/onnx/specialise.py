@@ -13,6 +13,7 @@ from tinsmith.compiler.frontends.onnx.graphs import (
     free_names,
     graphs,
     is_impossible,
+    nodes_within,
     opset_versions,
     replace_nodes,
     subgraphs,
@@ -21,8 +22,10 @@ from tinsmith.compiler.frontends.onnx.impossible import replace_impossible
 from tinsmith.compiler.frontends.onnx.inference import Types, infer_types, shapes_of
 from tinsmith.compiler.frontends.onnx.rename import match_outputs, rename_uses
 
-ROUNDS = 32
-"""Each round of inference learns from the constants and branches of the one before."""
+ROUNDS = 200
+"""Each round of inference learns from constants and branches of the one before; real models take ten."""
+BUDGET = 400_000
+"""Nodes that all rounds together may look at, after the first few."""
 
 
 def specialise(model: onnx.ModelProto) -> Types:
@@ -35,7 +38,8 @@ def specialise(model: onnx.ModelProto) -> Types:
     imported = opset_versions(model.opset_import)
     remove_dead_nodes(model.graph)
     values: Values = {}
-    for _ in range(ROUNDS):
+    nodes = sum(1 for _ in nodes_within(model.graph.node))
+    for _ in range(min(ROUNDS, max(4, BUDGET // max(1, nodes)))):
         types = infer_types(model, values)
         found = known_values(model, shapes_of(types), imported)
         taken = _take_branches(model.graph, found)
