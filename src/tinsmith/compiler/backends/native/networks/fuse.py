@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tinsmith.compiler.backends.native.networks.addresses import flat, loop_order
 from tinsmith.compiler.backends.native.networks.memory import roots
+from tinsmith.compiler.backends.native.networks.pieces import simplified
 from tinsmith.compiler.backends.native.networks.views import through
 from tinsmith.compiler.ir.loops import (
     BOOL,
@@ -92,6 +93,8 @@ def _fuse(stages: Sequence[Stage], kept: set[Tensor], shown: Mapping[Tensor, Ten
             stage = replace(stage, body=tuple(_fuse(stage.body, inner | _carried(stage), shown)))
         else:
             stage = _absorb(stage, maps, views, uses)
+        if isinstance(stage, Map):
+            stage = replace(stage, value=simplified(stage.value))
         if isinstance(stage, Repeat | Copy | Put):
             _forget(maps, stage, shown)
         if isinstance(stage, Map) and stage.out not in kept:
