@@ -13,6 +13,7 @@ from typing import Any
 
 from tinsmith.compiler.artifact import evidence as tree_evidence
 from tinsmith.compiler.artifact import samples as network_evidence
+from tinsmith.compiler.artifact import tvm
 from tinsmith.compiler.artifact.archive import (
     Content,
     canonical_compression,
@@ -73,6 +74,7 @@ def package(
             "dlr.h": header(),
             "tinsmith.h": (C_FOLDER / "tinsmith.h").read_bytes(),
             **_evidence_files(evidence),
+            **_tvm_files(model, program),
         }
         carried = Carried({}, ())
         if input_files is not None:
@@ -133,6 +135,14 @@ def _tensors(
     sides = (model.input, model.output)
     given, answer = (Tensor(spec.name, spec.dtype, (-1, *spec.shape[1:])) for spec in sides)
     return (given,), (answer,)
+
+
+def _tvm_files(model: Model | Network, program: Program | None) -> dict[str, bytes]:
+    """For DLR's own native library, where it can run the network."""
+    if not isinstance(model, Network) or program is None or tvm.FUNCTION not in program.exports:
+        return {}
+    inputs, outputs = _tensors(model, program.outputs)
+    return tvm.to_files(inputs, outputs) if tvm.expressible(inputs, outputs) else {}
 
 
 def _evidence_files(evidence: Evidence | Samples) -> dict[str, bytes]:
