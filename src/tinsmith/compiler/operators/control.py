@@ -341,3 +341,15 @@ def _batched_scan(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, 
     _, rows = node.collected(each_row)
     node.add(Repeat((*finals, *whole)[0], row, (*before, *rows), origin=node.origin))
     return (*finals, *whole)
+
+
+@operator("Optional", "OptionalGetElement")
+def optional(node: Node, x: Tensor | None = None) -> Tensor:
+    if x is None:
+        raise node.refuse("an optional without a tensor")
+    return x
+
+
+@operator("OptionalHasElement")
+def optional_has_element(node: Node, x: Tensor | None = None) -> Tensor:
+    return node.constant(np.bool_(x is not None))
