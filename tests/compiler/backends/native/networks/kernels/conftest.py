@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.backends.native.networks import kernels
-from tinsmith.compiler.backends.native.networks.kernels.activation import RELU
+from tinsmith.compiler.backends.native.networks.kernels.activation import RELU, Activation
 from tinsmith.compiler.backends.native.networks.kernels.contraction import plan_convolution
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo, Plane, pixels
@@ -91,7 +91,7 @@ def layer_of() -> type[Layer]:
 
 @pytest.fixture(scope="session")
 def convolution() -> Callable[..., Layer]:
-    """Makes a convolution with ReLU: (planner, seed, size, channels, kernel ...) -> layer."""
+    """Makes a convolution: (planner, seed, size, channels, kernel ...) -> layer."""
     return make_convolution
 
 
@@ -148,6 +148,7 @@ def make_convolution(
     close: bool = False,
     halo: Halo | None = None,
     tolerance: float = 2e-6,
+    function: tuple[Activation, Callable[..., Any]] = (RELU, lambda x: np.maximum(x, 0)),
     **options: Any,
 ) -> Layer:
     """`close`: nothing lies around or between the pixels; `halo`: of the input, if more than `pads`."""
@@ -162,11 +163,11 @@ def make_convolution(
     bias, added = _draw(seed + 2, out), _draw(seed + 3, *shape, out)
     more = {**options, "residual": other} if residual else options
     more = more | ({"groups": groups} if planner is plan_convolution else {})
-    plan = planner(x, y, w, bias, window=window, activation=RELU, **more)
+    plan = planner(x, y, w, bias, window=window, activation=function[0], **more)
     buffer = np.full(y.floats, 77, np.float32)
     expected = buffer.astype(np.float64)
     sums = _convolve(data, w, window, groups) + bias + (added if residual else 0)
-    pixels(y, expected)[...] = np.maximum(sums, 0)
+    pixels(y, expected)[...] = function[1](sums)
     operands = np.zeros(x.floats, np.float32), np.full(other.floats, 55, np.float32)
     pixels(x, operands[0])[...] = data
     pixels(other, operands[1])[...] = added

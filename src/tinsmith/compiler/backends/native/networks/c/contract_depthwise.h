@@ -13,6 +13,7 @@ struct ts_depthwise {
     size_t x_row, x_pixel, stride;
     size_t high, wide, high_step, wide_step;
     size_t y_row, y_pixel;
+    bool long_activation;
     bool residual;
     size_t residual_row, residual_pixel;
     size_t images, x_image, y_image, residual_image;
@@ -86,8 +87,13 @@ TS_INLINE void ts_depthwise_tile(const struct ts_depthwise *p, int across, int l
     for (int i = 0; i < across; i++) {
         if (p->residual)
             sum[i] += ts_load_some(residual + (size_t)i * p->residual_pixel, lanes);
-        ts_store_some(y + (size_t)i * p->y_pixel, activation(sum[i]), lanes);
+        ts_store_some(y + (size_t)i * p->y_pixel, p->long_activation ? sum[i] : activation(sum[i]), lanes);
     }
+    if (!p->long_activation)
+        return;
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < across; i++)
+        ts_activate(y + (size_t)i * p->y_pixel, lanes, activation);
 }
 
 /* A row of output pixels of one vector of channels. */

@@ -15,6 +15,7 @@ struct ts_product {
     bool transposed;
     /* Factor of the product. */
     float scale;
+    bool long_activation;
     bool residual;
     size_t residual_row;
     /* The stack has two dimensions, as the heads of attention want. */
@@ -93,6 +94,7 @@ TS_INLINE void ts_product_item(const struct ts_product *p, struct ts_operands at
                                                .high_block = 1,
                                                .columns = columns,
                                                .y_pixel = p->y_row,
+                                               .long_activation = p->long_activation,
                                                .residual = p->residual,
                                                .residual_pixel = p->residual_row,
                                                .blocks = p->blocks};

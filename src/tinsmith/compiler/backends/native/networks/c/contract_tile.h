@@ -24,6 +24,8 @@ struct ts_contraction {
     size_t y_row, y_pixel;
     /* `bias` is set: the start of the sums, which is 0 otherwise. */
     bool bias;
+    /* The activation is long: one copy of it goes over each finished row of a tile, instead of one per vector. */
+    bool long_activation;
     /* `residual` is set: a tensor that is added before the activation. */
     bool residual;
     size_t residual_row, residual_pixel;
@@ -182,8 +184,14 @@ TS_INLINE void ts_tile(const struct ts_contraction *p, int down, int across, int
             sum[i] += ts_load_some(
                 at.residual + row * p->residual_row + pixel * p->residual_pixel + v * TS_LANES, lanes);
         ts_store_some(at.y + row * p->y_row + pixel * p->y_pixel + v * TS_LANES,
-                      last ? activation(sum[i]) : sum[i], lanes);
+                      last && !p->long_activation ? activation(sum[i]) : sum[i], lanes);
     }
+    if (!p->long_activation || !last)
+        return;
+#pragma clang loop unroll(disable)
+    for (int m = 0; m < down * across; m++)
+        ts_activate(at.y + (size_t)(m / across) * p->y_row + (size_t)(m % across) * p->y_pixel,
+                    (vectors - 1) * TS_LANES + tail, activation);
 }
 
 #endif

@@ -36,6 +36,22 @@ typedef int32_t ts_vi __attribute__((vector_size(TS_VECTOR_BYTES), aligned(4)));
 /* The function at the end of a contraction. */
 typedef ts_vf (*ts_activation)(ts_vf);
 
+/* A vector whose lanes are the value of `value`, an expression of the float `name`, at the lanes of `x`. `setting` are
+ * statements before it. Clang turns the loop into vectors, which it could not if it were unrolled. */
+#define TS_LANEWISE(x, name, setting, value)                                                                           \
+    ({                                                                                                                 \
+        float ts_lanes[TS_LANES];                                                                                      \
+        ts_vf ts_result = (x);                                                                                         \
+        __builtin_memcpy(ts_lanes, &ts_result, sizeof ts_result);                                                      \
+        _Pragma("clang loop unroll(disable)") for (int ts_lane = 0; ts_lane < TS_LANES; ts_lane++)                     \
+        {                                                                                                              \
+            const float name = ts_lanes[ts_lane];                                                                      \
+            setting ts_lanes[ts_lane] = (value);                                                                       \
+        }                                                                                                              \
+        __builtin_memcpy(&ts_result, ts_lanes, sizeof ts_result);                                                      \
+        ts_result;                                                                                                     \
+    })
+
 TS_INLINE ts_vf ts_load(const float *from)
 {
     return *(const ts_vf *)from;
@@ -94,6 +110,17 @@ TS_INLINE ts_vf ts_at_least(ts_vf x, float low)
 TS_INLINE ts_vf ts_at_most(ts_vf x, float high)
 {
     return ts_select(x > ts_splat(high), ts_splat(high), x);
+}
+
+/* Applies `activation` to `count` floats in place. */
+TS_INLINE void ts_activate(float *values, int count, ts_activation activation)
+{
+    int i = 0;
+#pragma clang loop unroll(disable)
+    for (; i + TS_LANES <= count; i += TS_LANES)
+        ts_store(values + i, activation(ts_load(values + i)));
+    if (count % TS_LANES)
+        ts_store_some(values + i, activation(ts_load_some(values + i, count % TS_LANES)), count % TS_LANES);
 }
 
 TS_INLINE ts_vf ts_leaky(ts_vf x, float alpha)

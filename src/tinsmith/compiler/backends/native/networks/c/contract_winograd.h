@@ -15,6 +15,7 @@ struct ts_winograd {
     size_t height, width;
     size_t x_row, x_pixel, deep;
     size_t columns, y_row, y_pixel;
+    bool long_activation;
     bool residual;
     size_t residual_row, residual_pixel;
     size_t images, x_image, y_image, residual_image;
@@ -105,9 +106,15 @@ TS_INLINE void ts_winograd_outputs(const struct ts_winograd *p, int lanes, const
             ts_vf value = line[j] + start;
             if (p->residual)
                 value += ts_load_some(residual + i * p->residual_row + j * p->residual_pixel, lanes);
-            ts_store_some(y + i * p->y_row + j * p->y_pixel, activation(value), lanes);
+            ts_store_some(y + i * p->y_row + j * p->y_pixel, p->long_activation ? value : activation(value), lanes);
         }
     }
+    if (!p->long_activation)
+        return;
+#pragma clang loop unroll(disable)
+    for (size_t i = 0; i < 16; i++)
+        if (row + i / 4 < p->height && column + i % 4 < p->width)
+            ts_activate(y + i / 4 * p->y_row + i % 4 * p->y_pixel, lanes, activation);
 }
 
 TS_INLINE ts_vf ts_winograd_identity(ts_vf x)

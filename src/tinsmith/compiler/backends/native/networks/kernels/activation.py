@@ -18,6 +18,8 @@ class Activation:
 
     expression: str = "x"
     headers: tuple[str, ...] = ()
+    long: bool = False
+    """More than some ten instructions: kernels hold fewer copies of it, and read what they wrote again."""
 
 
 IDENTITY = Activation()
@@ -38,6 +40,14 @@ def clip(low: float | None, high: float | None) -> Activation:
 def leaky_relu(alpha: float) -> Activation:
     """x where x >= 0, else alpha * x."""
     return Activation(f"ts_leaky(x, {literal(alpha)})")
+
+
+def lanewise(value: str, headers: tuple[str, ...], setting: str = "") -> Activation:
+    """Any function: `value` is an expression of the float `v` after the statements `setting`.
+
+    Clang makes vectors of it where the functions in it have no branches.
+    """
+    return Activation(f"TS_LANEWISE(x, v, {setting}, {value})", headers, long=True)
 
 
 def literal(value: float) -> str:
