@@ -13,7 +13,14 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.networks import memory
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
-from tinsmith.compiler.backends.native.networks.externs import call_extern, copy, headers, measure, put, require
+from tinsmith.compiler.backends.native.networks.externs import (
+    call_extern,
+    copy,
+    headers,
+    measure,
+    put,
+    require,
+)
 from tinsmith.compiler.backends.native.networks.fuse import fuse
 from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
@@ -22,6 +29,7 @@ from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, r
 from tinsmith.compiler.backends.native.networks.literals import put_literals
 from tinsmith.compiler.backends.native.networks.nests import Names, body
 from tinsmith.compiler.backends.native.networks.outputs import separate_outputs
+from tinsmith.compiler.backends.native.networks.products import Product, find_products, plan_of
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir import loops as ir
@@ -55,12 +63,14 @@ PASSES: tuple[Callable[[Loops], Loops], ...] = (
     separate_outputs,
     put_literals,
     find_layers,
+    find_products,
     assign_layouts,
     fuse,
 )
 """What happens to the loop nests of a network before they become C, in order."""
 
-EXPORTS = ("tinsmith_abi_version", "tinsmith_describe", "tinsmith_run")
+EXPORTS = ("tinsmith_abi_version", "tinsmith_describe", "tinsmith_run", "tinsmith_tvm_run")
+COMMON_SOURCES = ("network_entry.c", "network_model.c", "tvm_abi.c")
 C_FOLDER = Path(__file__).parent / "c"
 
 
@@ -94,7 +104,7 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     (directory / "model.h").write_text(_header(network, tables))
     (directory / "network_shapes.h").write_text(_shapes(loops, sizes))
     (directory / "network.c").write_text(_source(functions, writer))
-    for path in [*sorted(C_FOLDER.glob("*.h")), C_FOLDER / "network_entry.c", C_FOLDER / "network_model.c"]:
+    for path in [*sorted(C_FOLDER.glob("*.h")), *(C_FOLDER / name for name in COMMON_SOURCES)]:
         (directory / path.name).write_bytes(path.read_bytes())
     return Program(directory, _units(target), EXPORTS, facts, outputs)
 
@@ -210,6 +220,8 @@ class StageWriter:
                 return call_extern(stage, names, sizes_set(stage))
             case Layer():
                 return self._layer(stage, names)
+            case Product():
+                return self._product(stage, names)
             case _:
                 return body(stage, names)
 
@@ -225,9 +237,15 @@ class StageWriter:
         self.kernels.setdefault(plan.function, plan)
         w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual]
-        fields = [plan.function, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out]]
-        call = f"(struct ts_layer){{{', '.join(fields)}, run->scratch, {plan.items}, 0}}"
-        return [f"ts_run_layer(&{call}, {float(plan.flops)});"]
+        return _kernel_call(plan, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out])
+
+    def _product(self, stage: Product, names: Names) -> list[str]:
+        plan = plan_of(stage)
+        assert plan is not None
+        self.kernels.setdefault(plan.function, plan)
+        residual = "NULL" if stage.residual is None else names.tensors[stage.residual.tensor]
+        x, w = names.tensors[stage.x.tensor], names.tensors[stage.w.tensor]
+        return _kernel_call(plan, x, w, "NULL", residual, names.tensors[stage.out])
 
     def _numbers(self, array: np.ndarray[Any, Any], note: str) -> str:
         return f"TS_CONSTANT(float, {self._constant(Tensor(note, 'float32', array.shape, array))})"
@@ -251,6 +269,11 @@ class StageWriter:
             self.tables.add(name, value, note)
             self._constants[tensor] = f"TS_AT_{name}"
         return self._constants[tensor]
+
+
+def _kernel_call(plan: Plan, x: str, w: str, bias: str, residual: str, y: str) -> list[str]:
+    fields = [plan.function, x, w, bias, residual, y, "run->scratch", str(plan.items), "0"]
+    return [f"ts_run_layer(&(struct ts_layer){{{', '.join(fields)}}}, {float(plan.flops)});"]
 
 
 def _pragmas_first(lines: list[str]) -> list[str]:
@@ -327,7 +350,13 @@ def _source(functions: Sequence[str], writer: StageWriter) -> str:
     lines = "\n".join(f"\t{line}" for line in writer.calls)
     kernels = writer.kernels.values()
     names = dict.fromkeys(
-        ["network.h", "layer.h", "transpose.h", *headers(), *(name for plan in kernels for name in plan.headers)]
+        [
+            "network.h",
+            "layer.h",
+            "transpose.h",
+            *headers(),
+            *(name for plan in kernels for name in plan.headers),
+        ]
     )
     includes = "".join(f'#include "{name}"\n' for name in names)
     functions = [*(plan.source for plan in kernels), *functions]
@@ -341,7 +370,7 @@ def _source(functions: Sequence[str], writer: StageWriter) -> str:
 
 
 def _units(target: Target) -> tuple[Unit, ...]:
-    units = [Unit("network_entry.c", "network_entry.o"), Unit("network_model.c", "network_model.o")]
+    units = [Unit(source, source.replace(".c", ".o")) for source in COMMON_SOURCES]
     if not target.variants:
         return (*units, Unit("network.c", "network.o"))
     for name, cpu in zip(VARIANT_NAMES, target.variants, strict=False):
