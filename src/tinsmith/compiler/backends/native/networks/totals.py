@@ -322,10 +322,10 @@ def arg_reduce(stage: ArgReduce, names: Names) -> list[str]:
     dtype = stage.value.dtype
     c_type = value_type(dtype)
     better = {"max": ">", "min": "<"}[stage.kind] + ("=" if stage.last else "")
-    test = f"{nest.names[stage.over]} == 0 || value {better} best"
+    test = f"value {better} best"
     if dtypes.is_float(dtype):
-        test = f"{test} || (value != value && best == best)"
-        test = f"({test}) && !(best != best && {nest.names[stage.over]} != 0)"
+        test = f"(value != value ? {'true' if stage.last else 'best == best'} : {test})"
+    test = f"{nest.names[stage.over]} == 0 || {test}"
     lines += [
         f"const {c_type} value = {text};",
         f"if ({test}) {{",
