@@ -115,8 +115,8 @@ def execute(
     outputs, shapes = [], []
     for tensor in description["outputs"]:
         dtype = _dtype(tensor["dtype"])
-        outputs.append(np.zeros(max(int(np.prod(tensor["largest"])), 1), dtype))
-        shapes.append((ctypes.c_int64 * max(len(tensor["largest"]), 1))())
+        outputs.append(np.zeros(max(int(np.prod(tensor.get("largest", tensor["shape"]))), 1), dtype))
+        shapes.append((ctypes.c_int64 * max(len(tensor.get("largest", tensor["shape"])), 1))())
     pointers = (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))
     targets = (ctypes.c_void_p * len(outputs))(*(array.ctypes.data for array in outputs))
     sizes = (ctypes.c_void_p * len(outputs))(*(ctypes.addressof(shape) for shape in shapes))
@@ -124,7 +124,7 @@ def execute(
     assert status == 0, status
     answers = []
     for array, shape, tensor in zip(outputs, shapes, description["outputs"], strict=True):
-        dims = list(shape)[: len(tensor["largest"])]
+        dims = list(shape)[: len(tensor.get("largest", tensor["shape"]))]
         answers.append(array[: int(np.prod(dims))].reshape(dims))
     return answers
 
