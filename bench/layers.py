@@ -26,7 +26,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.backends.native.networks import kernels
-from tinsmith.compiler.backends.native.networks.kernels import activation, contraction, depthwise, winograd
+from tinsmith.compiler.backends.native.networks.kernels import (
+    activation,
+    contraction,
+    depthwise,
+    product,
+    winograd,
+)
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane, pixels
 from tinsmith.compiler.backends.native.networks.kernels.window import Window
@@ -47,6 +53,9 @@ class Shape:
     kernel: int = 1
     stride: int = 1
     depthwise: bool = False
+    heads: int = 0
+    """If there are any: products of two computed matrices in rows of heads, as attention has them."""
+    transposed: bool = False
 
 
 SHAPES = {
@@ -79,6 +88,8 @@ SHAPES = {
     "gemm 1x256x256": Shape(1, 256, 256, 0),
     "gemm 1x2048x1000": Shape(1, 2048, 1000, 0),
     "gemm 1x4096x4096": Shape(1, 4096, 4096, 0),
+    "attention q k 12x128x64": Shape(128, 64, 128, heads=12, transposed=True),
+    "attention p v 12x128x128": Shape(128, 128, 64, heads=12),
     "gemm 4x1024x1024": Shape(4, 1024, 1024, 0),
 }
 
@@ -136,6 +147,8 @@ def measure(contest: Contest, rounds: int) -> dict[str, float]:
 def prepare(shape: Shape, target: Target, folder: Path) -> Contest:
     """Compiles the layer, checks that all contestants agree, and gives them."""
     draw = np.random.default_rng(0)
+    if shape.heads:
+        return _attention(shape, target, folder, draw)
     if shape.kernel == 0:
         return _matrix(shape, target, folder, draw)
     return _image(shape, target, folder, draw)
@@ -156,6 +169,41 @@ def _matrix(shape: Shape, target: Target, folder: Path, draw: np.random.Generato
     runs = {"ours": _native(plan, x, y, target, folder), "ORT": _ort(session, x), "numpy": _product(x, w)}
     runs["ours"]()
     _agree(y, session.run(None, {"x": x})[0])
+    return Contest(plan.flops, runs)
+
+
+def _attention(shape: Shape, target: Target, folder: Path, draw: np.random.Generator) -> Contest:
+    """The left side lies [head, row, depth], the right one [row, head, element]; the peers get both by head."""
+    heads, rows, depth, columns = shape.heads, shape.size, shape.depth, shape.columns
+    x = _normal(draw, heads, rows, depth)
+    right = _normal(draw, *((columns, heads, depth) if shape.transposed else (depth, heads, columns)))
+    y = _aligned((heads, rows, columns))
+    plan = product.plan_product(
+        (1, heads),
+        rows,
+        depth,
+        columns,
+        product.Stack(depth, 0, rows * depth),
+        product.Stack(right[0].size, 0, right.shape[2]),
+        product.Stack(columns, 0, rows * columns),
+        transposed=shape.transposed,
+    )
+    w = _copy(right.transpose(1, 2, 0) if shape.transposed else right.transpose(1, 0, 2))
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, a.shape) for name, a in (("x", x), ("w", w))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    session = _load(graph)
+    out = _aligned(y.shape)
+    runs: dict[str, Callable[[], Any]] = {
+        "ours": _native(plan, x, y, target, folder, right),
+        "ORT": lambda: session.run(None, {"x": x, "w": w}),
+        "numpy": lambda: np.matmul(x, w, out=out),
+    }
+    runs["ours"]()
+    _agree(y, session.run(None, {"x": x, "w": w})[0])
     return Contest(plan.flops, runs)
 
 
@@ -199,7 +247,9 @@ def _image(shape: Shape, target: Target, folder: Path, draw: np.random.Generator
     return Contest(plans["ours"].flops, runs)
 
 
-def _native(plan: Plan, x: Floats, y: Floats, target: Target, folder: Path) -> Callable[[], Any]:
+def _native(
+    plan: Plan, x: Floats, y: Floats, target: Target, folder: Path, right: Floats | None = None
+) -> Callable[[], Any]:
     source = folder / f"{plan.function}.c"
     source.write_text(
         "\n".join(
@@ -215,7 +265,13 @@ def _native(plan: Plan, x: Floats, y: Floats, target: Target, folder: Path) -> C
     library = folder / f"{plan.function}.so"
     compile_and_link([source], target, library, exports=["run"])
     native = ctypes.CDLL(str(library))
-    operands = [x, _copy(plan.weights), _copy(plan.bias), y, _aligned((plan.scratch_bytes // 4 + 16,))]
+    operands = [
+        x,
+        _copy(plan.weights) if right is None else right,
+        _copy(plan.bias),
+        y,
+        _aligned((plan.scratch_bytes // 4 + 16,)),
+    ]
     pointers = [ctypes.c_void_p(operand.ctypes.data) for operand in operands]
 
     def run() -> list[Floats]:
@@ -242,6 +298,10 @@ def _session(nodes: list[Any], x: Floats, constants: dict[str, Floats]) -> onnxr
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
+    return _load(graph)
+
+
+def _load(graph: Any) -> onnxruntime.InferenceSession:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

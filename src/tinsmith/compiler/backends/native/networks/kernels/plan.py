@@ -100,5 +100,5 @@ def _fields(constants: Mapping[str, int | bool | str]) -> str:
 
 
 def _comment(node: str) -> str:
-    printable = "".join(character if character.isprintable() else "?" for character in node)
-    return printable.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+    plain = "".join(character if character.isprintable() and character != "\\" else "?" for character in node)
+    return plain.replace("*/", "* /").replace("/*", "/ *")
