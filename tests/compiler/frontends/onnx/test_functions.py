@@ -240,3 +240,25 @@ def test_large_tensors_in_functions(make: Make, read_model: Read, same_answers: 
         [call("F", ["x"], ["a"]), call("F", ["a"], ["y"])], {"x": [3000]}, ["y"], functions=[body], f=1
     )
     same_answers(model, read_model(model), {"x": weights})
+
+
+def test_operators_in_preview_have_bodies(make: Make, read_model: Read, same_answers: Same) -> None:
+    shape = [1, 2, 3, 4]
+    attention = node("FlexAttention", ["q", "k", "v"], ["y"], domain="ai.onnx.preview")
+    model = make([attention], {"q": shape, "k": shape, "v": shape}, ["y"], opset=26, ai_onnx_preview=1)
+    network = read_model(model)
+    assert {each.domain for each in network.graph.graph} == {""}
+    random = np.random.default_rng(0)
+    feeds = {name: random.normal(size=shape).astype(np.float32) for name in "qkv"}
+    same_answers(model, network, feeds)
+
+
+def test_operators_in_preview_whose_body_is_not_known_are_refused(make: Make, problems: Problems) -> None:
+    nodes = [
+        node("Novelty", ["x"], ["y"], domain="ai.onnx.preview"),
+        node("FlexAttention", ["x"], ["z"], domain="ai.onnx.preview"),
+    ]
+    model = make(nodes, {"x": None}, ["y", "z"], ai_onnx_preview=1)
+    found = problems(model, '{"x": [3]}', area="OperatorNotImplemented")
+    assert "the operator ai.onnx.preview.Novelty is of the domain ai.onnx.preview" in found[0]
+    assert "the operator ai.onnx.preview.FlexAttention is of the domain ai.onnx.preview" in found[1]

@@ -9,7 +9,7 @@ import onnx
 from tinsmith.compiler.frontends.onnx.classes import number_classes
 from tinsmith.compiler.frontends.onnx.files import find_model, parse
 from tinsmith.compiler.frontends.onnx.findings import Findings
-from tinsmith.compiler.frontends.onnx.functions import check_functions, expand_functions
+from tinsmith.compiler.frontends.onnx.functions import check_functions, expand_functions, expand_previews
 from tinsmith.compiler.frontends.onnx.graph import network_graph, output_specs
 from tinsmith.compiler.frontends.onnx.impossible import describe_impossible
 from tinsmith.compiler.frontends.onnx.inference import fix_inputs, infer_types, note_types
@@ -38,7 +38,7 @@ def read(directory: Path, request: CompileRequest) -> Network:
     tensors = Tensors(path.parent, findings)
     tensors.detach_all(model)
     model = _compact(model)
-    warnings = _prepare(model, findings)
+    model, warnings = _simplify(model, findings)
     inputs = _inputs(model.graph, request, findings)
     _specialise(model, inputs, findings)
     warnings += describe_impossible(model.graph)
@@ -63,18 +63,19 @@ def _compact(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _prepare(model: onnx.ModelProto, findings: Findings) -> list[str]:
-    """Checks the model by itself, expands its functions; what the customer should know."""
+def _simplify(model: onnx.ModelProto, findings: Findings) -> tuple[onnx.ModelProto, list[str]]:
+    """Checks the model by itself and expands functions. Also gives what the customer should know."""
     check_structure(model, findings)
     check_functions(model, findings)
     findings.stop()
     warnings = number_classes(model.graph)
     if model.training_info:
         warnings.append("the file also holds a graph for training, which is left out")
+    model = expand_previews(model)
     expand_functions(model)
     check_operators(model, findings)
     check_interface(model.graph, findings)
-    return warnings
+    return model, warnings
 
 
 def _inputs(graph: onnx.GraphProto, request: CompileRequest, findings: Findings) -> tuple[TensorSpec, ...]:

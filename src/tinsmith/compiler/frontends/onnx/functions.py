@@ -1,4 +1,4 @@
-"""Functions of a model, replaced by their bodies."""
+"""Functions, of the model and of ONNX, replaced by their bodies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 import onnx
+import onnx.inliner
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tinsmith.compiler.frontends.onnx.findings import Findings, shown
 from tinsmith.compiler.frontends.onnx.graphs import (
@@ -81,6 +83,21 @@ def expand_functions(model: onnx.ModelProto) -> None:
     copier = Copier(expansion.names, {name: name for name in own_names(model.graph)})
     replace_nodes(model.graph, expansion.expand(copier.node(node) for node in model.graph.node))
     del model.functions[:]
+
+
+def expand_previews(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` with operators of ai.onnx.preview replaced by the bodies that ONNX defines them with.
+
+    Those whose body depends on types that are not declared stay.
+    """
+    used = {call_key(node)[:2] for _, node in nodes_within(model.graph.node)}
+    previews = sorted(key for key in used if key[0] == "ai.onnx.preview")
+    if not previews:
+        return model
+    try:
+        return onnx.inliner.inline_selected_functions(model, previews, inline_schema_functions=True)
+    except (RuntimeError, ValueError, DecodeError):
+        return model
 
 
 class _Expansion:
