@@ -111,6 +111,20 @@ def test_gated_activation(nodes: Nodes) -> None:
     nodes.run()
 
 
+def test_activations_of_optimised_files(nodes: Nodes) -> None:
+    x, bias = EDGES[:7].astype(np.float32), np.array(0.5, np.float32)
+    total = (x + bias).astype(np.float64)
+    exact, near = (function for op, _, function in FUNCTIONS if op == "Gelu")
+    domain = "com.microsoft"
+    nodes.add("Gelu", x, expected=exact(x.astype(np.float64)).astype(np.float32), domain=domain)
+    nodes.add("BiasGelu", x, bias, expected=exact(total).astype(np.float32), domain=domain)
+    nodes.add("FastGelu", x, expected=near(x.astype(np.float64)).astype(np.float32), domain=domain)
+    nodes.add("FastGelu", x, bias, expected=near(total).astype(np.float32), domain=domain)
+    quick = x * logistic(np.float32(1.702) * x)
+    nodes.add("QuickGelu", x, expected=quick, domain=domain)
+    nodes.run()
+
+
 def test_dropout_keeps_everything(nodes: Nodes) -> None:
     x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
     ratio, off, on = np.array(0.5, np.float32), np.array(False), np.array(True)

@@ -10,6 +10,9 @@ from tinsmith.compiler.operators.elementwise import FLOATS, NUMBERS, check_type,
 from tinsmith.compiler.operators.node import Node, at, broadcast
 from tinsmith.compiler.operators.registry import operator
 
+MICROSOFT = "com.microsoft"
+"""Domain of the operators that ONNX Runtime adds."""
+
 Function = Callable[[Node, Expr], Expr]
 
 
@@ -46,69 +49,119 @@ def clamped(x: Expr, low: float, high: float) -> Expr:
 
 @unary("Relu", NUMBERS)
 def relu(node: Node, x: Expr) -> Expr:
+    """max(0, x)"""
     return call("max", x, literal(0, x.dtype))
 
 
 @_activation("Sigmoid")
 def sigmoid(node: Node, x: Expr) -> Expr:
+    """1 / (1 + exp(-x))"""
     return logistic(x)
 
 
 @_activation("Softplus")
 def softplus(node: Node, x: Expr) -> Expr:
+    """log(1 + exp(x))"""
     return softplus_of(x)
 
 
 @_activation("Softsign")
 def softsign(node: Node, x: Expr) -> Expr:
+    """x / (1 + |x|)"""
     return x / (call("abs", x) + 1)
 
 
 @_activation("Mish")
 def mish(node: Node, x: Expr) -> Expr:
+    """x tanh(log(1 + exp(x)))"""
     return x * call("tanh", softplus_of(x))
 
 
 @_activation("HardSigmoid")
 def hard_sigmoid(node: Node, x: Expr) -> Expr:
+    """alpha x + beta, within 0 and 1"""
     return clamped(x * node.number("alpha", 0.2) + node.number("beta", 0.5), 0, 1)
 
 
 @_activation("HardSwish")
 def hard_swish(node: Node, x: Expr) -> Expr:
+    """x times x / 6 + 1 / 2, that within 0 and 1"""
     return x * clamped(x * (1 / 6) + 0.5, 0, 1)
 
 
 @_activation("Swish")
 def swish(node: Node, x: Expr) -> Expr:
-    return x * logistic(x * node.number("alpha", 1.0))
+    """x / (1 + exp(-alpha x))"""
+    return swish_of(x, node.number("alpha", 1.0))
+
+
+def swish_of(x: Expr, alpha: float) -> Expr:
+    """x / (1 + exp(-alpha x))"""
+    return x * logistic(x * alpha)
 
 
 @_activation("Gelu")
 def gelu(node: Node, x: Expr) -> Expr:
+    """x times the normal distribution of x, exact or approximated."""
     form = node.text("approximate", "none")
-    if form == "none":
-        inner = call("erf", x * math.sqrt(0.5))
-    elif form == "tanh":
+    if form not in ("none", "tanh"):
+        raise node.refuse(f"approximate {form}; none or tanh is needed")
+    return gelu_of(x, form)
+
+
+def gelu_of(x: Expr, approximate: str) -> Expr:
+    """x times the normal distribution of x; `tanh` approximates it."""
+    if approximate == "tanh":
         inner = call("tanh", (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi))
     else:
-        raise node.refuse(f"approximate {form}; none or tanh is needed")
+        inner = call("erf", x * math.sqrt(0.5))
     return x * 0.5 * (inner + 1)
+
+
+def _biased(name: str, approximate: str) -> None:
+    """Gelu of the first input plus a bias, as ONNX Runtime's graph optimiser writes it."""
+
+    @operator(name, domain=MICROSOFT)
+    def rule(node: Node, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        tensors = (x,) if bias is None else (x, bias)
+        check_type(node, FLOATS, *tensors)
+
+        def value(element: Expr, *more: Expr) -> Expr:
+            total = element + more[0] if more else element
+            return gelu_of(widened(total), approximate).cast(total.dtype)
+
+        return pointwise(node, value, *tensors)
+
+
+_biased("Gelu", "none")
+_biased("BiasGelu", "none")
+_biased("FastGelu", "tanh")
+
+
+@operator("QuickGelu", domain=MICROSOFT)
+def quick_gelu(node: Node, x: Tensor) -> Tensor:
+    """x / (1 + exp(-alpha x))"""
+    check_type(node, FLOATS, x)
+    alpha = node.number("alpha", 1.702)
+    return pointwise(node, lambda value: swish_of(widened(value), alpha).cast(value.dtype), x)
 
 
 @_activation("Elu")
 def elu(node: Node, x: Expr) -> Expr:
+    """alpha (exp(x) - 1) below 0"""
     return select(x < 0, call("expm1", x) * node.number("alpha", 1.0), x)
 
 
 @_activation("Celu")
 def celu(node: Node, x: Expr) -> Expr:
+    """alpha (exp(x / alpha) - 1) below 0"""
     alpha = node.number("alpha", 1.0)
     return select(x < 0, call("expm1", x / alpha) * alpha, x)
 
 
 @_activation("Selu")
 def selu(node: Node, x: Expr) -> Expr:
+    """gamma times x, or times alpha (exp(x) - 1) up to 0"""
     alpha = node.number("alpha", 1.67326319217681884765625)
     gamma = node.number("gamma", 1.05070102214813232421875)
     return select(x > 0, x, call("expm1", x) * alpha) * gamma
@@ -116,16 +169,19 @@ def selu(node: Node, x: Expr) -> Expr:
 
 @_activation("LeakyRelu")
 def leaky_relu(node: Node, x: Expr) -> Expr:
+    """alpha x below 0"""
     return select(x < 0, x * node.number("alpha", 0.01), x)
 
 
 @_activation("ThresholdedRelu")
 def thresholded_relu(node: Node, x: Expr) -> Expr:
+    """x above alpha, else 0"""
     return select(x > node.number("alpha", 1.0), x, 0)
 
 
 @unary("Shrink", NUMBERS)
 def shrink(node: Node, x: Expr) -> Expr:
+    """0 within the limits; what is outside moves by the bias towards 0."""
     limit, bias = node.number("lambd", 0.5), node.number("bias", 0.0)
     if x.dtype not in FLOATS:
         wide = x.cast("float64")
@@ -139,6 +195,7 @@ def _shrunk(x: Expr, limit: float, bias: float) -> Expr:
 
 @operator("PRelu")
 def prelu(node: Node, x: Tensor, slope: Tensor) -> Tensor:
+    """slope x below 0; the slope is broadcast to x."""
     check_type(node, NUMBERS, x, slope)
     if broadcast(node, x.shape, slope.shape) != x.shape:
         raise node.refuse(f"a slope of shape {slope.shape} for an input of shape {x.shape}")

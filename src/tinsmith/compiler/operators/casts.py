@@ -16,11 +16,13 @@ POWERS = "float8_e8m0fnu"
 
 @operator("Cast")
 def cast(node: Node, x: Tensor) -> Tensor:
+    """By the rules of ONNX; to float8 with or without saturation."""
     return converted(node, x, node.dtype("to"), bool(node.integer("saturate", 1)))
 
 
 @operator("CastLike")
 def cast_like(node: Node, x: Tensor, like: Tensor) -> Tensor:
+    """To the type of the second input."""
     return converted(node, x, like.dtype, bool(node.integer("saturate", 1)))
 
 
@@ -64,6 +66,7 @@ def power_of_two(node: Node, mode: str, saturate: bool) -> Callable[[Expr], Expr
 
 @operator("BitCast")
 def bit_cast(node: Node, x: Tensor) -> Tensor:
+    """The same bits as another type of as many bits."""
     dtype = node.dtype("to")
     if _bits(dtype) != _bits(x.dtype):
         raise node.refuse(f"{x.dtype} has {_bits(x.dtype)} bits and {dtype} {_bits(dtype)}")

@@ -64,6 +64,7 @@ for _name in ("Abs", "Neg", "Sign", "Erf"):
 
 @unary("Reciprocal", FLOATS)
 def reciprocal(node: Node, x: Expr) -> Expr:
+    """1 / x"""
     return literal(1, x.dtype) / x
 
 
@@ -91,12 +92,14 @@ for _name, _op in {"Max": "max", "Min": "min", "Sum": "add"}.items():
 
 @operator("Mean")
 def mean(node: Node, *tensors: Tensor) -> Tensor:
+    """The sum of the inputs over their number."""
     check_type(node, FLOATS, *tensors)
     return pointwise(node, lambda *values: reduce(lambda x, y: x + y, values) / len(values), *tensors)
 
 
 @operator("Mod")
 def mod(node: Node, a: Tensor, b: Tensor) -> Tensor:
+    """The remainder with the sign of the divisor, or with `fmod` that of the dividend."""
     check_type(node, NUMBERS, a, b)
     op = "fmod" if node.integer("fmod", 0) else "mod"
     return pointwise(node, lambda x, y: call(op, x, y), a, b)

@@ -9,15 +9,17 @@ from typing import NoReturn
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Dim, Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir.loops import Dim, Expr, Literal, Tensor, call, literal, select
 from tinsmith.compiler.operators.activations import REPRODUCIBLE
 from tinsmith.compiler.operators.elementwise import FLOATS, NUMBERS, check_type
 from tinsmith.compiler.operators.node import Node, element
 from tinsmith.compiler.operators.registry import operator
+from tinsmith.compiler.operators.sizes import computed_shape, dimension, traced
 
 
 @operator("Constant")
 def constant(node: Node) -> Tensor:
+    """A tensor of the file, of numbers."""
     for name in ("value_float", "value_floats", "value_int", "value_ints"):
         dtype = "float32" if "float" in name else "int64"
         if node.has(name):
@@ -36,18 +38,20 @@ def _check_known_type(node: Node, dtype: str) -> None:
 
 @operator("Identity")
 def identity(node: Node, x: Tensor) -> Tensor:
+    """The input."""
     return x
 
 
 @operator("ConstantOfShape")
 def constant_of_shape(node: Node, shape: Tensor) -> Tensor:
+    """One value everywhere, 0.0 by default."""
     value = np.asarray(node.attributes.get("value", np.zeros(1, np.float32)))
     _check_known_type(node, value.dtype.name)
     if value.size != 1:
         raise node.refuse(f"attribute value has {value.size} elements; one is needed")
     scalar = node.constant(value.reshape(()))
     dims = node.known(0)
-    out = _declared(node, "shape") if dims is None else tuple(int(dim) for dim in dims)
+    out = computed_shape(node, 0, "shape") if dims is None else tuple(int(dim) for dim in dims)
     return node.map(out, lambda *i: scalar[()])
 
 
@@ -61,6 +65,7 @@ def _declared(node: Node, what: str) -> tuple[int, ...]:
 
 @operator("EyeLike")
 def eye_like(node: Node, x: Tensor) -> Tensor:
+    """Ones on the k-th diagonal."""
     if x.rank != 2:
         raise node.refuse(f"an input of shape {x.shape}; a matrix is needed")
     dtype, diagonal = node.dtype("dtype", x.dtype), node.integer("k", 0)
@@ -76,8 +81,8 @@ def range_(node: Node, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """start + i * delta; floats are computed in float64 and rounded once."""
     dtype = check_type(node, NUMBERS, start, limit, delta)
     known = [node.known(position) for position in range(3)]
-    if None in [None if value is None else 0 for value in known]:
-        shape: Sequence[Dim] = _declared(node, "range")
+    if any(value is None for value in known):
+        shape: Sequence[Dim] = _run_range(node, start, limit, delta)
     else:
         shape = (_steps(node, *(value.item() for value in known if value is not None)),)
     wide = "float64" if dtype in FLOATS else dtype
@@ -86,6 +91,17 @@ def range_(node: Node, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
         return (element(start).cast(wide) + i.cast(wide) * element(delta).cast(wide)).cast(dtype)
 
     return node.map(shape, value)
+
+
+def _run_range(node: Node, start: Tensor, limit: Tensor, delta: Tensor) -> Sequence[Dim]:
+    """Of a range whose ends the run computes, in constant steps."""
+    if node.declared[0] is not None or start.dtype in FLOATS:
+        return _declared(node, "range")
+    first, last, step = (traced(node, element(tensor)) for tensor in (start, limit, delta))
+    by = int(step.value) if isinstance(step, Literal) else 0
+    if by <= 0:
+        return _declared(node, "step")
+    return (dimension(node, (last - first + (by - 1)) // by, "the length of the range"),)
 
 
 def _steps(node: Node, start: float, limit: float, delta: float) -> int:
@@ -130,4 +146,5 @@ _window("BlackmanWindow", _cosines(0.42, -0.5, 0.08))
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"
 )
 def random(node: Node, *inputs: Tensor) -> NoReturn:
+    """Refused."""
     raise node.refuse(f"it draws random numbers; {REPRODUCIBLE}")

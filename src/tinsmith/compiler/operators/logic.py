@@ -51,6 +51,7 @@ def bit_shift(node: Node, a: Tensor, b: Tensor) -> Tensor:
 
 @operator("IsNaN")
 def is_nan(node: Node, x: Tensor) -> Tensor:
+    """Of any float type."""
     dtype = x.dtype
     if dtype in dtypes.SMALL_FLOATS:
         return pointwise(node, lambda value: value.cast("float32").differs(value.cast("float32")), x)
@@ -60,6 +61,7 @@ def is_nan(node: Node, x: Tensor) -> Tensor:
 
 @operator("IsInf")
 def is_inf(node: Node, x: Tensor) -> Tensor:
+    """Of any float type; either sign may be left out."""
     signs = [node.integer("detect_positive", 1), node.integer("detect_negative", 1)]
     wanted = [value for value, flag in zip((np.inf, -np.inf), signs, strict=True) if flag]
 
@@ -76,6 +78,7 @@ def is_inf(node: Node, x: Tensor) -> Tensor:
 
 @operator("Where")
 def where(node: Node, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Elements of one input or of another."""
     check_type(node, BOOLS, condition)
     if yes.dtype != no.dtype:
         raise node.refuse(f"inputs of different types: {yes.dtype}, {no.dtype}")

@@ -14,6 +14,7 @@ ML = "ai.onnx.ml"
 
 @operator("Binarizer", domain=ML)
 def binarizer(node: Node, x: Tensor) -> Tensor:
+    """1 above the threshold, else 0."""
     check_type(node, NUMBERS, x)
     threshold = node.number("threshold", 0.0)
 

@@ -19,6 +19,7 @@ MODULES = (
     "ml",
     "quantize",
     "rotary",
+    "training",
     "shapes",
     "movement",
     "reductions",
