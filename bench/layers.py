@@ -173,7 +173,7 @@ def _matrix(shape: Shape, target: Target, folder: Path, draw: np.random.Generato
 
 
 def _attention(shape: Shape, target: Target, folder: Path, draw: np.random.Generator) -> Contest:
-    """The left side lies [head, row, depth], the right one [row, head, element]; the peers get both by head."""
+    """The left side lies [head, row, depth], the right one [row, head, element], by head for the peers."""
     heads, rows, depth, columns = shape.heads, shape.size, shape.depth, shape.columns
     x = _normal(draw, heads, rows, depth)
     right = _normal(draw, *((columns, heads, depth) if shape.transposed else (depth, heads, columns)))
