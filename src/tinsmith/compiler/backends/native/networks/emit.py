@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.backends.native.networks import memory
+from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
 from tinsmith.compiler.backends.native.networks.externs import (
     call_extern,
@@ -22,7 +23,6 @@ from tinsmith.compiler.backends.native.networks.externs import (
     require,
 )
 from tinsmith.compiler.backends.native.networks.fuse import fuse
-from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
 from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, rim
@@ -32,13 +32,11 @@ from tinsmith.compiler.backends.native.networks.outputs import separate_outputs
 from tinsmith.compiler.backends.native.networks.products import Product, find_products, plan_of
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
-from tinsmith.compiler.ir import loops as ir
 from tinsmith.compiler.ir.loops import (
     Copy,
     Expr,
     Extern,
     Loops,
-    Map,
     Measure,
     Put,
     Repeat,

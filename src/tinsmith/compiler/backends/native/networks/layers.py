@@ -119,7 +119,8 @@ def _find(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
     replaced: dict[int, Stage | None] = {}
     for stage in stages:
         if isinstance(stage, Repeat):
-            replaced[id(stage)] = stage
+            outside = {tensor for part in stages if part is not stage for tensor in reads(part)}
+            replaced[id(stage)] = replace(stage, body=tuple(_find(stage.body, kept | outside)))
             continue
         if not isinstance(stage, Contract) or (start := _start(stage)) is None:
             continue

@@ -1,0 +1,263 @@
+"""Products of matrices that are both computed, as attention has them: transposes and reshapes around them become steps
+in memory, and a scale and a mask behind them part of the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tinsmith.compiler.backends.native.networks.addresses import flat
+from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
+from tinsmith.compiler.backends.native.networks.kernels.product import Stack, plan_product
+from tinsmith.compiler.backends.native.networks.views import through
+from tinsmith.compiler.ir.loops import (
+    Apply,
+    Contract,
+    Expr,
+    Gemm,
+    Literal,
+    Load,
+    Loops,
+    Map,
+    Stage,
+    Tensor,
+    Var,
+    View,
+    reads,
+    substitute,
+)
+
+Steps = Mapping[Var, int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the elements of one matrix stack lie: a tensor, and floats from index to index."""
+
+    tensor: Tensor
+    steps: Steps
+    start: int
+
+
+@dataclass(frozen=True, eq=False)
+class Product(Stage):
+    """out = scale * x @ w + residual, for a stack of matrices."""
+
+    x: Place
+    w: Place
+    y: Place
+    vars: tuple[Var, ...]
+    """Of the stack, then row and column."""
+    depth: Var
+    scale: float = 1.0
+    residual: Place | None = None
+
+    @property
+    def whole(self) -> tuple[Tensor, ...]:
+        places = (self.x, self.w, *((self.residual,) if self.residual else ()))
+        return tuple(place.tensor for place in places)
+
+
+def find_products(loops: Loops) -> Loops:
+    """Replaces contractions of two computed tensors."""
+    return replace(loops, stages=tuple(_Finder(loops).stages()))
+
+
+@dataclass
+class _Finder:
+    """Who makes and who reads each tensor."""
+
+    loops: Loops
+    makers: dict[Tensor, Stage] = field(default_factory=dict)
+    readers: dict[Tensor, list[Stage]] = field(default_factory=dict)
+
+    def stages(self) -> list[Stage]:
+        for stage in self.loops.stages:
+            self.makers[stage.out] = stage
+            for tensor in reads(stage):
+                self.readers.setdefault(tensor, []).append(stage)
+        replaced: dict[int, Stage | None] = {}
+        for stage in self.loops.stages:
+            if isinstance(stage, Contract) and (product := self._product(stage)) is not None:
+                absorbed, product = self._with_readers(product)
+                replaced |= {id(part): None for part in (stage, *absorbed)}
+                replaced[id(absorbed[-1] if absorbed else stage)] = product
+        found = (replaced.get(id(stage), stage) for stage in self.loops.stages)
+        return [stage for stage in found if stage is not None]
+
+    def _product(self, stage: Contract) -> Product | None:
+        if not isinstance(stage.form, Gemm) or stage.out.dtype != "float32" or not stage.out.is_static:
+            return None
+        if any(tensor.value is not None or not tensor.is_static for tensor in stage.operands):
+            return None
+        if len(stage.operands) != 2 or 0 in stage.out.static_shape or stage.over[0].extent == 0:
+            return None
+        x, w = self._place(stage.lhs), self._place(stage.rhs)
+        y = _place_of(Load(stage.out, stage.vars))
+        if x is None or w is None or y is None:
+            return None
+        product = Product(stage.out, x, w, y, stage.vars, stage.over[0], origin=stage.origin)
+        return product if plan_of(product) is not None else None
+
+    def _place(self, expr: Expr) -> Place | None:
+        """Of what `expr` loads, seen through the stages that only move elements."""
+        if not isinstance(expr, Load):
+            return None
+        while (source := self._moved(expr)) is not None and _place_of(source) is not None:
+            expr = source
+        return _place_of(expr)
+
+    def _moved(self, load: Load) -> Load | None:
+        maker = self.makers.get(load.tensor)
+        if isinstance(maker, View):
+            return through(maker, load, ())
+        if isinstance(maker, Map) and isinstance(maker.value, Load):
+            moved = substitute(maker.value, dict(zip(maker.vars, load.index, strict=True)))
+            return moved if isinstance(moved, Load) else None
+        return None
+
+    def _with_readers(self, product: Product) -> tuple[list[Stage], Product]:
+        """The maps behind the product that become part of it."""
+        absorbed: list[Stage] = []
+        while product.out not in self.loops.outputs and len(self.readers.get(product.out, ())) == 1:
+            (reader,) = self.readers[product.out]
+            longer = self._absorb(product, reader) if isinstance(reader, Map) else None
+            if longer is None or plan_of(longer) is None:
+                break
+            absorbed.append(reader)
+            product = replace(longer, out=reader.out, origin=f"{product.origin} + {reader.origin}")
+        return absorbed, product
+
+    def _absorb(self, product: Product, reader: Map) -> Product | None:
+        value = reader.value
+        if isinstance(value, Load):
+            return _moved_output(product, reader, value)
+        if not isinstance(value, Apply) or len(value.args) != 2 or reader.out.shape != product.out.shape:
+            return None
+        here = Load(reader.out, reader.vars)
+        for x, other in (value.args, value.args[::-1]):
+            if not isinstance(x, Load) or x.tensor is not product.out or not _same_place(x, reader.vars):
+                continue
+            y = _place_of(Load(reader.out, product.vars))
+            if y is None or product.y.steps != _place_of(Load(product.out, product.vars)).steps:  # type: ignore[union-attr]
+                return None
+            product = replace(product, y=y)
+            if isinstance(other, Literal) and product.residual is None:
+                return _scaled(product, value, x, float(other.value))
+            return self._masked(product, value.op, other, dict(zip(here.index, product.vars, strict=True)))
+        return None
+
+    def _masked(self, product: Product, op: str, mask: Expr, names: Mapping[Expr, Var]) -> Product | None:
+        if op != "add" or product.residual is not None:
+            return None
+        renamed = substitute(mask, {var: new for var, new in names.items() if isinstance(var, Var)})
+        place = self._place(renamed)
+        if place is None or place.tensor.value is not None or place.tensor.dtype != "float32":
+            return None
+        if any(product.out in reads(maker) for maker in [self.makers.get(place.tensor)] if maker):
+            return None
+        return replace(product, residual=place)
+
+
+def _scaled(product: Product, value: Apply, x: Load, number: float) -> Product | None:
+    if value.op == "mul":
+        return replace(product, scale=product.scale * number)
+    if value.op == "div" and value.args[0] is x and number:
+        return replace(product, scale=product.scale / number)
+    return None
+
+
+def _same_place(load: Load, vars: Sequence[Var]) -> bool:
+    return all(
+        index is var or (dim == 1 and isinstance(index, Literal))
+        for index, var, dim in zip(load.index, vars, load.tensor.shape, strict=True)
+    )
+
+
+def _moved_output(product: Product, reader: Map, load: Load) -> Product | None:
+    """The product writes where `reader` would move its elements to."""
+    if load.tensor is not product.out or sorted(map(id, load.index)) != sorted(map(id, reader.vars)):
+        return None
+    target = _place_of(Load(reader.out, reader.vars))
+    if target is None:
+        return None
+    at = dict(zip(load.index, product.vars, strict=True))
+    steps = {at[var]: step for var, step in target.steps.items()}
+    return replace(product, y=Place(reader.out, steps, target.start))
+
+
+def _place_of(load: Load) -> Place | None:
+    element = flat(load)
+    if not load.tensor.is_static or not isinstance(element.rest, Literal):
+        return None
+    return Place(load.tensor, dict(element.terms), int(element.rest.value))
+
+
+def plan_of(product: Product) -> Plan | None:
+    """The kernel; None where the steps are none of a stack of matrices."""
+    *stack, row, column = product.vars
+    places = [product.x, product.w, product.y, *([product.residual] if product.residual else [])]
+    outer, inner = _two([var for var in stack if var.extent != 1], places)
+    if inner is None:
+        return None
+    depth = product.depth
+    transposed = _step(product.w, depth) == 1 and _step(product.w, column) != 1
+    unit = [(product.x, depth), (product.w, depth if transposed else column), (product.y, column)]
+    if product.residual is not None:
+        unit.append((product.residual, column))
+    if any(_step(place, var) != 1 and var.extent != 1 for place, var in unit):
+        return None
+    rows = {"x": row, "w": column if transposed else depth, "y": row, "residual": row}
+
+    def matrices(place: Place, name: str) -> Stack:
+        return Stack(
+            _step(place, rows[name]),
+            sum(_step(place, var) for var in outer[:1]),
+            sum(_step(place, var) for var in inner[:1]),
+            place.start,
+        )
+
+    return plan_product(
+        (_extent(outer), _extent(inner)),
+        _extent([row]),
+        _extent([depth]),
+        _extent([column]),
+        matrices(product.x, "x"),
+        matrices(product.w, "w"),
+        matrices(product.y, "y"),
+        transposed=transposed,
+        scale=product.scale,
+        residual=None if product.residual is None else matrices(product.residual, "residual"),
+        node=product.origin,
+    )
+
+
+def _step(place: Place, var: Var) -> int:
+    return place.steps.get(var, 0)
+
+
+def _extent(vars: Sequence[Var]) -> int:
+    total = 1
+    for var in vars:
+        assert isinstance(var.extent, int)
+        total *= var.extent
+    return total
+
+
+def _two(stack: Sequence[Var], places: Sequence[Place]) -> tuple[list[Var], list[Var] | None]:
+    """The stack as two loops; the first variable of each gives its step, so of several the last must come first."""
+    groups: list[list[Var]] = []
+    for var in stack:
+        if groups and all(_follows(place, groups[-1][0], var) for place in places):
+            groups[-1].insert(0, var)
+        else:
+            groups.append([var])
+    if len(groups) > 2:
+        return [], None
+    return (groups[0] if len(groups) == 2 else []), (groups[-1] if groups else [])
+
+
+def _follows(place: Place, outer: Var, inner: Var) -> bool:
+    """Both are one loop in this place."""
+    assert isinstance(inner.extent, int)
+    return _step(place, outer) == _step(place, inner) * inner.extent
