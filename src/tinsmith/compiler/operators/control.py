@@ -1,5 +1,8 @@
-"""Branches and loops. What a graph inside a node reads from outside is there already; its stages become the body of
-a Repeat, of one round for a branch."""
+"""Branches and loops.
+
+What a graph inside a node reads from outside is there already; its stages become the body of a Repeat, which for a
+branch has one round.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,23 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import BOOL, Copy, Dim, Expr, Put, Repeat, Require, Size, Stage, Tensor, Var, select
+from tinsmith.compiler.ir.loops import (
+    BOOL,
+    Copy,
+    Dim,
+    Expr,
+    Put,
+    Repeat,
+    Require,
+    Size,
+    Stage,
+    Tensor,
+    Var,
+    select,
+)
 from tinsmith.compiler.operators.node import Node, bool_of, element
 from tinsmith.compiler.operators.registry import operator
-from tinsmith.compiler.operators.steering import static_shape
+from tinsmith.compiler.operators.steering import clamped, static_shape
 
 UNBOUNDED = 2**31 - 1
 """Rounds of a loop that nothing bounds."""
@@ -99,19 +115,42 @@ class _Carried:
 
     def fits(self, new: Sequence[Tensor]) -> bool:
         """The new values have the shapes and types of the old ones."""
-        pairs = zip(self.states, new, strict=True)
-        return all(state.shape == tensor.shape and state.dtype == tensor.dtype for state, tensor in pairs)
+        return all(_may_fit(state, tensor) for state, tensor in zip(self.states, new, strict=True))
 
-    def advance(self, new: Sequence[Tensor], made: set[Tensor]) -> None:
-        """All states change at once: a value that no stage of this round made may be a state itself."""
-        node = self.node
-        kept = [
-            tensor if tensor in made or tensor is state else node.map(tensor.shape, lambda *i, t=tensor: t[i])  # type: ignore[misc]
+    def settled(self, new: Sequence[Tensor], stages: Sequence[Stage]) -> list[Tensor]:
+        """The new values in tensors of the round's own: all states change at once, and one may become another."""
+        made = _made(stages)
+        return [
+            tensor if tensor is state else _fitted(self.node, state, tensor, tensor in made)
             for state, tensor in zip(self.states, new, strict=True)
         ]
-        for state, tensor in zip(self.states, kept, strict=True):
+
+    def advance(self, settled: Sequence[Tensor]) -> None:
+        """The next round begins with these values."""
+        for state, tensor in zip(self.states, settled, strict=True):
             if tensor is not state:
-                node.add(Copy(state, tensor, origin=node.origin))
+                self.node.add(Copy(state, tensor, origin=self.node.origin))
+
+
+def _may_fit(state: Tensor, new: Tensor) -> bool:
+    """The shapes are the same, as far as they are known before the run."""
+    return (
+        state.dtype == new.dtype
+        and state.rank == new.rank
+        and all(a == b or isinstance(b, Size) for a, b in zip(state.shape, new.shape, strict=True))
+    )
+
+
+def _fitted(node: Node, state: Tensor, new: Tensor, made: bool) -> Tensor:
+    """`new` in a tensor of its own and in the shape of `state`; a run in which that is not its shape fails."""
+    if state.shape == new.shape:
+        return new if made else node.map(new.shape, lambda *i: new[i])
+    for dim, own in zip(state.shape, new.shape, strict=True):
+        if isinstance(own, Size):
+            node.add(
+                Require(node.tensor((), BOOL), loops.compare("eq", own, loops.size(dim)), origin=node.origin)
+            )
+    return node.map(state.shape, lambda *i: new[tuple(map(clamped, i, new.shape))])
 
 
 def _made(stages: Sequence[Stage]) -> set[Tensor]:
@@ -132,13 +171,17 @@ def loop(node: Node, trip: Tensor | None, condition: Tensor | None, *initial: Te
 def _unrolled(node: Node, rounds: int, initial: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
     """The rounds one after the other, where shapes change; None where a loop can do it."""
     body = node.attributes["body"]
-    (_, *first), _ = _lowered(node, body, [node.constant(np.int64(0)), node.constant(np.bool_(True)), *initial])
+    (_, *first), _ = _lowered(
+        node, body, [node.constant(np.int64(0)), node.constant(np.bool_(True)), *initial]
+    )
     count = len(initial)
     carried = [tensor.shape for tensor in initial]
     if rounds == 0 or [tensor.shape for tensor in first[:count]] == carried:
         return None
     if rounds > UNROLLED:
-        raise node.refuse(f"{rounds} rounds that change the shape of what they carry; at most {UNROLLED} are compiled")
+        raise node.refuse(
+            f"{rounds} rounds that change the shape of what they carry; at most {UNROLLED} are compiled"
+        )
     values, scanned = list(initial), []
     for number in range(rounds):
         (kept, *results), stages = _lowered(
@@ -186,16 +229,20 @@ def _looped(
     endless = condition is None and (kept is now or (kept.value is not None and bool(kept.value.item())))
     bound = rounds if isinstance(rounds, int) else rounds.most
     found = rounds if endless else node.size(bound)
-    scans = [_scan_output(node, found, bound, tensor) for tensor in slices]
 
-    def finish() -> None:
-        for scan, tensor in zip(scans, slices, strict=True):
+    def finish() -> list[Tensor]:
+        settled = carried.settled(new, stages)
+        known = dict(zip(new, settled, strict=True))
+        parts = [known.get(tensor, tensor) for tensor in slices]
+        scans = [_scan_output(node, found, bound, tensor) for tensor in parts]
+        for scan, tensor in zip(scans, parts, strict=True):
             node.add(Put(scan, step, tensor, origin=node.origin))
         if not endless:
             node.add(Copy(going, node.map((), lambda: bool_of(element(kept))), origin=node.origin))
-        carried.advance(new, _made(stages))
+        carried.advance(settled)
+        return scans
 
-    _, after = node.collected(finish)
+    scans, after = node.collected(finish)
     node.add(Copy(going, node.view(start, ()), origin=node.origin))
     body = (*before, *stages, *after)
     out = (*carried.states, *scans, going)[0]
@@ -248,7 +295,7 @@ def scan(node: Node, *inputs: Tensor | None) -> tuple[Tensor, ...]:
     def finish() -> None:
         for history, tensor, back in zip(scans, outputs, turned, strict=True):
             node.add(Put(history, loops.size(time - 1) - step if back else step, tensor, origin=node.origin))
-        carried.advance(new, _made(stages))
+        carried.advance(carried.settled(new, stages))
 
     _, after = node.collected(finish)
     node.add(Repeat((*carried.states, *scans)[0], step, (*before, *stages, *after), origin=node.origin))
@@ -269,7 +316,9 @@ def _common_length(node: Node, lengths: Sequence[Dim]) -> int:
     known = set(lengths)
     (length,) = known if len(known) == 1 else (None,)
     if not isinstance(length, int):
-        raise node.refuse(f"the lengths {', '.join(map(str, lengths))} of what it scans are not one known length")
+        raise node.refuse(
+            f"the lengths {', '.join(map(str, lengths))} of what it scans are not one known length"
+        )
     return length
 
 
@@ -306,7 +355,9 @@ def _batched_scan(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, 
 
     (carried, sources), before = node.collected(start)
     parts, slices = node.collected(
-        lambda: [_slice(node, tensor, 0, back, time, step) for tensor, back in zip(sources, backwards, strict=True)]
+        lambda: [
+            _slice(node, tensor, 0, back, time, step) for tensor, back in zip(sources, backwards, strict=True)
+        ]
     )
     results, stages = _lowered(node, node.attributes["body"], [*carried.states, *parts])
     new, outputs = results[:split], results[split:]
@@ -328,7 +379,7 @@ def _batched_scan(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, 
         for history, tensor in zip(scans, outputs, strict=True):
             node.add(Put(history, step, within(tensor, None), origin=node.origin))
         kept = [within(*pair) for pair in zip(new, carried.states, strict=True)]
-        carried.advance(kept, _made([*stages, *node.stages]))
+        carried.advance(carried.settled(kept, [*stages, *node.stages]))
 
     _, after = node.collected(round_)
 

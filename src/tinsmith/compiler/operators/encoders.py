@@ -43,7 +43,8 @@ def feature_vectorizer(node: Node, *inputs: Tensor) -> Tensor:
     parts = [node.cast(rows_of(node, tensor), "float32") for tensor in inputs]
     widths = node.integers("inputdimensions")
     if len(widths) != len(parts) or any(
-        part.shape[0] != parts[0].shape[0] or width != part.shape[1] for width, part in zip(widths, parts, strict=False)
+        part.shape[0] != parts[0].shape[0] or width != part.shape[1]
+        for width, part in zip(widths, parts, strict=False)
     ):
         raise node.refuse(f"inputs of shapes {[part.shape for part in parts]} for inputdimensions {widths}")
 
@@ -81,7 +82,9 @@ def label_encoder(node: Node, x: Tensor) -> Tensor:
         raise node.refuse("its keys or values are text; numbers are needed")
     keys, values = _table(node, "keys"), _table(node, "values")
     if keys.size != values.size or keys.dtype.name != x.dtype:
-        raise node.refuse(f"{keys.size} keys of {keys.dtype} and {values.size} values for an input of {x.dtype}")
+        raise node.refuse(
+            f"{keys.size} keys of {keys.dtype} and {values.size} values for an input of {x.dtype}"
+        )
     default = node.constant(_default(node, values.dtype), values.dtype.name)
     known, found = node.constant(keys), node.constant(values)
     if not keys.size:
@@ -96,7 +99,10 @@ def label_encoder(node: Node, x: Tensor) -> Tensor:
 
     places = node.reduce(x.shape, keys.shape, "max", position)
     return node.map(
-        x.shape, lambda *i: select(places[i] >= 0, found[call("max", places[i].as_index, Literal(0, INDEX))], default[()])
+        x.shape,
+        lambda *i: select(
+            places[i] >= 0, found[call("max", places[i].as_index, Literal(0, INDEX))], default[()]
+        ),
     )
 
 

@@ -8,7 +8,14 @@ from tinsmith.compiler.ir.loops import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.contractions import product
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
-from tinsmith.compiler.operators.scores import classified, is_second, rows_of, transformed, transforms, two_columns
+from tinsmith.compiler.operators.scores import (
+    classified,
+    is_second,
+    rows_of,
+    transformed,
+    transforms,
+    two_columns,
+)
 from tinsmith.compiler.operators.tree_ensembles import labels_of
 
 ML = "ai.onnx.ml"
@@ -51,7 +58,9 @@ def svm_regressor(node: Node, x: Tensor) -> Tensor:
     coefficients = np.asarray(node.attributes["coefficients"], np.float32)
     supports = node.integer("n_supports", 0)
     if supports:
-        kernel = _kernel(node, rows, np.asarray(node.attributes["support_vectors"], np.float32).reshape(supports, -1))
+        kernel = _kernel(
+            node, rows, np.asarray(node.attributes["support_vectors"], np.float32).reshape(supports, -1)
+        )
         factors = node.constant(coefficients.reshape(1, supports))
         total = product(node, kernel, factors, transposed=True)
     else:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir
 
 from tinsmith.compiler.ir.evaluate import CannotEvaluate, evaluate
-from tinsmith.compiler.ir.loops import Extern, Loops, Repeat, Stage, Tensor
+from tinsmith.compiler.ir.loops import Extern, Loops, Map, Repeat, Stage, Tensor, View
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.operators.node import Node, Unsupported
 from tinsmith.compiler.operators.registry import find
@@ -67,6 +67,8 @@ class _Scope:
     tensors: dict[onnx_ir.Value, Tensor] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    makers: dict[Tensor, Stage] = field(default_factory=dict)
+    """See Node.makers."""
 
     def constants(self, graph: onnx_ir.Graph) -> None:
         for value in graph.initializers.values():
@@ -108,6 +110,7 @@ class _Scope:
             ),
             declared=tuple(_shape(value) for value in node.outputs),
             declared_types=tuple(_type(value) for value in node.outputs),
+            makers=self.makers,
             lower_graph=self._lower_graph,
         )
 
@@ -126,12 +129,13 @@ class _Scope:
             except CannotEvaluate:
                 pass
         self.stages += context.stages
+        self.makers.update((stage.out, stage) for stage in context.stages if isinstance(stage, Map | View))
         return list(outputs)
 
     def _lower_graph(
         self, graph: onnx_ir.Graph, inputs: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Stage]]:
-        inner = _Scope(self.opsets, dict(self.tensors), [], self.problems)
+        inner = _Scope(self.opsets, dict(self.tensors), [], self.problems, dict(self.makers))
         inner.tensors.update(zip(graph.inputs, inputs, strict=True))
         inner.constants(graph)
         inner.lower(graph)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import INDEX, Dim, Expr, Literal, Size, Tensor, call, select
+from tinsmith.compiler.ir.loops import INDEX, Dim, Expr, Literal, Tensor, binary, call, select
 from tinsmith.compiler.operators.node import Node, element
 from tinsmith.compiler.operators.registry import operator
+from tinsmith.compiler.operators.sizes import total, traced
 from tinsmith.compiler.operators.steering import (
     clamped,
     declared_shape,
@@ -43,26 +44,24 @@ def concat(node: Node, *tensors: Tensor) -> Tensor:
     for tensor in tensors:
         if tensor.rank != len(shape) or _without(tensor.shape, axis) != _without(shape, axis):
             raise node.refuse(f"shapes {shape} and {tensor.shape} do not fit together along axis {axis}")
-    if any(isinstance(tensor.shape[axis], Size) for tensor in tensors) and len(tensors) > 1:
-        raise node.refuse(f"axis {axis} would be a sum of sizes that are known only at run time")
     tensors = tuple(tensor for tensor in tensors if tensor.shape[axis] != 0) or tensors[:1]
     return tensors[0] if len(tensors) == 1 else joined(node, tensors, axis)
 
 
 def joined(node: Node, tensors: Sequence[Tensor], axis: int) -> Tensor:
     """One tensor after the other along `axis`, which is long in all of them."""
-    lengths = [int(tensor.shape[axis]) for tensor in tensors]  # type: ignore[arg-type]
+    ends = [total(tensors[:number], axis) for number in range(len(tensors) + 1)]
     shape = list(tensors[0].shape)
-    shape[axis] = sum(lengths)
+    shape[axis] = node.measure(ends[-1], sum(tensor.static_shape[axis] for tensor in tensors))
 
     def value(*i: Expr) -> Expr:
         def part(number: int) -> Expr:
-            here = i[axis] - sum(lengths[:number])
+            here = i[axis] - ends[number]
             return tensors[number][(*i[:axis], here, *i[axis + 1 :])]
 
         result = part(len(tensors) - 1)
         for number in reversed(range(len(tensors) - 1)):
-            result = select(i[axis] < sum(lengths[: number + 1]), part(number), result)
+            result = select(i[axis] < ends[number + 1], part(number), result)
         return result
 
     return node.map(shape, value)
@@ -126,13 +125,17 @@ def slice_(node: Node, x: Tensor, *_: Tensor | None) -> Tensor:
     finishes = per_axis(node, ends, axes, everything)
     strides = per_axis(node, steps or [one] * len(starts), axes, [one] * x.rank)
     if all(number_of(part) is not None for part in (*starts, *ends, *(axes or ()), *(steps or ()))):
-        return _sliced(node, x, begins, finishes, strides)
-    return _sliced_at_run(node, x, begins, strides)
+        sliced = _sliced(node, x, begins, finishes, strides)
+        return _traced_slice(node, x, begins, finishes, strides) if sliced is None else sliced
+    if node.declared[0] is not None and x.is_static:
+        return _sliced_at_run(node, x, begins, strides)
+    return _traced_slice(node, x, begins, finishes, strides)
 
 
 def _sliced(
     node: Node, x: Tensor, begins: Sequence[Expr], ends: Sequence[Expr], strides: Sequence[Expr]
-) -> Tensor:
+) -> Tensor | None:
+    """None where it takes part of an axis whose size is known only at run time."""
     ranges: list[range | None] = []
     for dim, start, end, step in zip(x.shape, begins, ends, strides, strict=True):
         first, last, stride = number_of(start), number_of(end), number_of(step)
@@ -147,7 +150,7 @@ def _sliced(
         elif (first, stride) == (0, 1) and (last is None or last >= dim.most):
             ranges.append(None)
         else:
-            raise node.refuse("part of an axis whose size is known only at run time")
+            return None
     shape = [dim if part is None else len(part) for dim, part in zip(x.shape, ranges, strict=True)]
     if all(part is None or part == range(dim) for dim, part in zip(x.shape, ranges, strict=True)):  # type: ignore[arg-type]
         return x
@@ -156,6 +159,41 @@ def _sliced(
         return index if part is None else index * part.step + part.start
 
     return node.map(shape, lambda *i: x[tuple(map(place, i, ranges))])
+
+
+def _traced_slice(
+    node: Node, x: Tensor, begins: Sequence[Expr], ends: Sequence[Expr], strides: Sequence[Expr]
+) -> Tensor:
+    """What is left of each axis is a run-time size."""
+    parts = [_traced_part(node, *part) for part in zip(x.shape, begins, ends, strides, strict=True)]
+    shape = [length for length, _, _ in parts]
+    return node.map(
+        shape, lambda *i: x[tuple(first + part * step for part, (_, first, step) in zip(i, parts, strict=True))]
+    )
+
+
+def _traced_part(node: Node, dim: Dim, start: Expr, end: Expr, step: Expr) -> tuple[Dim, Expr, int]:
+    """Length, first index and step along one axis."""
+    extent, (first, last, stride) = loops.size(dim), (traced(node, part) for part in (start, end, step))
+    by = number_of(stride)
+    if not by:
+        raise node.refuse("a step that is 0 or known only at run time")
+    if last is extent and number_of(first) == 0 and by == 1:
+        return dim, first, by
+    low, high = (Literal(0, INDEX), extent) if by > 0 else (Literal(-1, INDEX), extent - 1)
+
+    def within(index: Expr) -> Expr:
+        number = number_of(index)
+        if number is None:
+            index = select(index < 0, index + extent, index)
+        elif number < 0:
+            index = index + extent
+        return binary("max", low, binary("min", high, index))
+
+    distance = within(last) - within(first)
+    length = (distance + (by - 1) if by > 0 else Literal(-by - 1, INDEX) - distance) // abs(by)
+    most = dim if isinstance(dim, int) else dim.most
+    return node.measure(length, most), within(first), by
 
 
 def _sliced_at_run(node: Node, x: Tensor, begins: Sequence[Expr], strides: Sequence[Expr]) -> Tensor:

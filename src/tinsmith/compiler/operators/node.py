@@ -31,7 +31,6 @@ from tinsmith.compiler.ir.loops import (
     View,
 )
 
-
 Result = TypeVar("Result")
 
 
@@ -54,6 +53,8 @@ class Node:
     """Per output: its shape, where the file tells all of it."""
     declared_types: tuple[str | None, ...] = ()
     stages: list[Stage] = field(default_factory=list)
+    makers: Mapping[Tensor, Stage] = field(default_factory=dict)
+    """The stages before this node that are a Map or a View, by the tensor they fill."""
     lower_graph: Callable[[Any, Sequence[Tensor]], tuple[list[Tensor], list[Stage]]] | None = None
     """Lowers a subgraph given its inputs: its outputs and stages."""
     _made: int = 0

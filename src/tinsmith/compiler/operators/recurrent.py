@@ -208,7 +208,9 @@ def _recurrent(
     x, w, r, b = tensors
     batch_first = node.integer("layout", 0)
     if x.rank != 3 or w.rank != 3 or r.rank != 3:
-        raise node.refuse(f"X, W and R of shapes {x.shape}, {w.shape}, {r.shape}; three dimensions are needed")
+        raise node.refuse(
+            f"X, W and R of shapes {x.shape}, {w.shape}, {r.shape}; three dimensions are needed"
+        )
     if batch_first:
         source = x
         x = node.map((x.shape[1], x.shape[0], x.shape[2]), lambda t, n, i: source[n, t, i])
@@ -242,7 +244,11 @@ def _directions(node: Node, w: Tensor, r: Tensor, gate_count: int) -> tuple[list
     if name not in known:
         raise node.refuse(f"direction {name}; one of {', '.join(known)} is needed")
     units = r.shape[2]
-    if not isinstance(units, int) or w.shape[:2] != r.shape[:2] or r.shape[:2] != (len(known[name]), gate_count * units):
+    if (
+        not isinstance(units, int)
+        or w.shape[:2] != r.shape[:2]
+        or r.shape[:2] != (len(known[name]), gate_count * units)
+    ):
         raise node.refuse(f"W and R of shapes {w.shape} and {r.shape} in direction {name}")
     if node.has("hidden_size") and node.integer("hidden_size") != units:
         raise node.refuse(f"hidden_size is {node.integer('hidden_size')}, but R has shape {r.shape}")
@@ -318,7 +324,9 @@ def _joined(node: Node, tensors: Sequence[Tensor], shape: tuple[loops.Dim, ...],
     """The tensors along a new axis."""
     if len(tensors) == 1:
         return node.view(tensors[0], shape)
-    return node.map(shape, lambda *i: _chosen([tensor[(*i[:axis], *i[axis + 1 :])] for tensor in tensors], i[axis]))
+    return node.map(
+        shape, lambda *i: _chosen([tensor[(*i[:axis], *i[axis + 1 :])] for tensor in tensors], i[axis])
+    )
 
 
 def _chosen(values: Sequence[Expr], number: Expr) -> Expr:
@@ -328,7 +336,10 @@ def _chosen(values: Sequence[Expr], number: Expr) -> Expr:
 def _activations(node: Node, defaults: Sequence[str], directions: int) -> list[Function]:
     """f, g and h of each direction. Parameters stand in the order of the functions that take them. As in onnxruntime,
     `clip` bounds what goes into f and g, not the cell state that goes into h."""
-    given = [text.decode() if isinstance(text, bytes) else str(text) for text in node.attributes.get("activations", [])]
+    given = [
+        text.decode() if isinstance(text, bytes) else str(text)
+        for text in node.attributes.get("activations", [])
+    ]
     names = [name.lower() for name in given] or [name.lower() for name in defaults] * directions
     if len(names) != len(defaults) * directions:
         raise node.refuse(f"{len(names)} activations; {len(defaults) * directions} are needed")

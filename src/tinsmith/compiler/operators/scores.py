@@ -57,7 +57,11 @@ def _softmax(node: Node, scores: Tensor, keep_zeros: bool) -> Tensor:
     powers = node.map(scores.shape, power)
 
     def counted(n: Expr, t: Expr) -> Expr:
-        return select(is_zero(scores[n, t]), literal(0, powers.dtype), powers[n, t]) if keep_zeros else powers[n, t]
+        return (
+            select(is_zero(scores[n, t]), literal(0, powers.dtype), powers[n, t])
+            if keep_zeros
+            else powers[n, t]
+        )
 
     total = node.reduce((rows,), (count,), "sum", counted)
     return node.map(scores.shape, lambda n, t: powers[n, t] / total[n])

@@ -9,6 +9,7 @@ from tinsmith.compiler.ir import loops
 from tinsmith.compiler.ir.loops import Dim, Expr, Size, Tensor
 from tinsmith.compiler.operators.node import Node, at, broadcast
 from tinsmith.compiler.operators.registry import operator
+from tinsmith.compiler.operators.sizes import computed_shape
 from tinsmith.compiler.operators.steering import axes_of, clamped, declared_shape, static_shape
 
 
@@ -47,18 +48,20 @@ def size_of(node: Node, x: Tensor) -> Tensor:
 @operator("Reshape")
 def reshape(node: Node, x: Tensor, shape: Tensor | None = None) -> Tensor:
     if node.known(1) is None:
-        target: tuple[Dim, ...] = declared_shape(node, "shape")
+        wanted = computed_shape(node, 1, "shape")
     else:
-        target = _resolved(node, x.shape, node.known_ints(1, "shape"), bool(node.integer("allowzero", 0)))
+        wanted = node.known_ints(1, "shape")
+    target = _resolved(node, x.shape, wanted, bool(node.integer("allowzero", 0)))
     before, after = loops.static(x.shape), loops.static(target)
     if before is not None and after is not None and math.prod(before) != math.prod(after):
         raise node.refuse(f"shape {before} does not become {after}")
     return node.view(x, target)
 
 
-def _resolved(node: Node, shape: Sequence[Dim], wanted: Sequence[int], allow_zero: bool) -> tuple[Dim, ...]:
+def _resolved(node: Node, shape: Sequence[Dim], wanted: Sequence[Dim], allow_zero: bool) -> tuple[Dim, ...]:
     """`wanted` with 0 (copy the dimension) and one -1 (the rest) replaced."""
-    if wanted.count(-1) > 1 or min(wanted, default=0) < -1:
+    known = [dim for dim in wanted if isinstance(dim, int)]
+    if known.count(-1) > 1 or min(known, default=0) < -1:
         raise node.refuse(f"shape {tuple(wanted)}")
     target: list[Dim] = list(wanted)
     for axis, dim in enumerate(wanted):
@@ -75,6 +78,8 @@ def _resolved(node: Node, shape: Sequence[Dim], wanted: Sequence[int], allow_zer
 def _rest(node: Node, shape: Sequence[Dim], others: Sequence[Dim]) -> Dim:
     """The dimension that makes `others` as many elements as `shape`."""
     unknown = [dim for dim in shape if isinstance(dim, Size)]
+    if any(isinstance(dim, Size) and dim not in unknown for dim in others):
+        return _quotient(node, shape, others)
     for dim in others:
         if isinstance(dim, Size):
             unknown.remove(dim)
@@ -84,9 +89,16 @@ def _rest(node: Node, shape: Sequence[Dim], others: Sequence[Dim]) -> Dim:
         if part == 0 or whole % part:
             raise node.refuse(f"{whole} elements do not divide by {part}")
         return whole // part
-    if len(unknown) > 1 or whole != part:
-        raise node.refuse("a dimension would be a product of sizes that are known only at run time")
-    return unknown[0]
+    if len(unknown) == 1 and whole == part:
+        return unknown[0]
+    return _quotient(node, [whole, *unknown], [part])
+
+
+def _quotient(node: Node, shape: Sequence[Dim], others: Sequence[Dim]) -> Dim:
+    """The elements of `shape` divided by those of `others`, at run time."""
+    count, divisor = node.elements(shape), node.elements(others)
+    most = count.most if isinstance(count, Size) else count
+    return node.measure(loops.size(count) // loops.call("max", loops.size(divisor), loops.size(1)), most)
 
 
 @operator("Flatten")
@@ -127,10 +139,8 @@ def unsqueeze(node: Node, x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @operator("Expand")
 def expand(node: Node, x: Tensor, shape: Tensor) -> Tensor:
-    wanted: Sequence[int] = (
-        declared_shape(node, "shape") if shape.value is None else node.known_ints(1, "shape")
-    )
-    target = broadcast(node, x.shape, tuple(wanted))
+    wanted = computed_shape(node, 1, "shape") if shape.value is None else node.known_ints(1, "shape")
+    target = broadcast(node, x.shape, wanted)
     if target == x.shape:
         return x
     return node.map(target, lambda *i: at(x, i))

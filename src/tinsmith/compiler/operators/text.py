@@ -37,7 +37,9 @@ def _pools(node: Node, indexes: np.ndarray[Any, Any]) -> Iterator[tuple[Tensor, 
     done = 0
     for length, (start, stop) in enumerate(zip(starts, starts[1:], strict=False), 1):
         if not 0 <= start <= stop <= len(pool) or (stop - start) % length:
-            raise node.refuse(f"ngram_counts {starts[:-1]} do not divide a pool of {len(pool)} numbers into n-grams")
+            raise node.refuse(
+                f"ngram_counts {starts[:-1]} do not divide a pool of {len(pool)} numbers into n-grams"
+            )
         count = (stop - start) // length
         if done + count > len(indexes):
             raise node.refuse(f"{len(indexes)} ngram_indexes are fewer than n-grams")

@@ -11,7 +11,14 @@ import numpy as np
 from tinsmith.compiler.ir.loops import Tensor, literal, select
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
-from tinsmith.compiler.operators.scores import classified, is_second, rows_of, transformed, transforms, two_columns
+from tinsmith.compiler.operators.scores import (
+    classified,
+    is_second,
+    rows_of,
+    transformed,
+    transforms,
+    two_columns,
+)
 
 ML = "ai.onnx.ml"
 Array = np.ndarray[Any, Any]
@@ -82,7 +89,9 @@ def tree_ensemble_classifier(node: Node, x: Tensor) -> tuple[Tensor, Tensor]:
     return classified(node, scores, labels, transform)
 
 
-def _binary(node: Node, x: Tensor, ensemble: Ensemble, labels: Array, transform: str) -> tuple[Tensor, Tensor]:
+def _binary(
+    node: Node, x: Tensor, ensemble: Ensemble, labels: Array, transform: str
+) -> tuple[Tensor, Tensor]:
     """Two classes with the weights of one, by the rules of onnxruntime: weights that are all positive add up to a
     probability of the second class, others to its score. Weights of class 1 leave class 0 a score of 0."""
     probability = bool((ensemble.weights >= 0).all())
@@ -113,7 +122,9 @@ def tree_ensemble(node: Node, x: Tensor) -> Tensor:
 def labels_of(node: Node, name: str) -> Array:
     """The classes, which have to be numbers."""
     if node.attributes.get("classlabels_strings"):
-        raise node.refuse("its labels are text; use it where its label is an output, or train with numbers as labels")
+        raise node.refuse(
+            "its labels are text; use it where its label is an output, or train with numbers as labels"
+        )
     labels = np.array(node.attributes.get(name, ()), np.int64)
     if not labels.size:
         raise node.refuse(f"attribute {name} is missing")
@@ -162,7 +173,9 @@ def _listed(node: Node, kind: str) -> Ensemble:
     count = len(trees)
     place = {key: number for number, key in enumerate(zip(trees.tolist(), numbers.tolist(), strict=True))}
     modes = [_text(mode) for mode in node.attributes["nodes_modes"]]
-    tests = np.array([LEAF if mode == "LEAF" else TESTS.get(mode.removeprefix("BRANCH_"), -1) for mode in modes], int)
+    tests = np.array(
+        [LEAF if mode == "LEAF" else TESTS.get(mode.removeprefix("BRANCH_"), -1) for mode in modes], int
+    )
     if count != len(place) or len(tests) != count or (tests < 0).any():
         raise node.refuse("its lists of nodes differ in length, name a node twice or have an unknown mode")
     inner = tests != LEAF
@@ -191,7 +204,9 @@ def _numbers_at(node: Node, name: str, number: int) -> int:
 
 def _leaf_weights(node: Node, kind: str, place: dict[tuple[int, int], int]) -> tuple[Array, Array, Array]:
     """Spans per node, and targets and weights in the order of the nodes."""
-    keys = zip(_numbers(node, f"{kind}_treeids").tolist(), _numbers(node, f"{kind}_nodeids").tolist(), strict=True)
+    keys = zip(
+        _numbers(node, f"{kind}_treeids").tolist(), _numbers(node, f"{kind}_nodeids").tolist(), strict=True
+    )
     try:
         owners = np.array([place[key] for key in keys], np.int64)
     except KeyError as error:
@@ -199,7 +214,11 @@ def _leaf_weights(node: Node, kind: str, place: dict[tuple[int, int], int]) -> t
     order = np.argsort(owners, kind="stable")
     edges = np.searchsorted(owners[order], np.arange(len(place) + 1))
     targets = _numbers(node, f"{kind}_ids")[order]
-    return np.stack([edges[:-1], edges[1:]], 1), targets, _numbers(node, f"{kind}_weights").astype(np.float64)[order]
+    return (
+        np.stack([edges[:-1], edges[1:]], 1),
+        targets,
+        _numbers(node, f"{kind}_weights").astype(np.float64)[order],
+    )
 
 
 def _text(value: bytes | str) -> str:
@@ -237,7 +256,9 @@ def _indexed(node: Node) -> Ensemble:
     features = np.concatenate([_numbers(node, "nodes_featureids"), np.zeros(len(leaves), int)])
     roots = _numbers(node, "tree_roots")
     members = _members(node, np.flatnonzero(modes == MEMBER - 1))
-    return Sets(tests, features, splits, children, roots, spans, _numbers(node, "leaf_targetids"), leaves, members)
+    return Sets(
+        tests, features, splits, children, roots, spans, _numbers(node, "leaf_targetids"), leaves, members
+    )
 
 
 def _members(node: Node, where: Array) -> dict[int, Sequence[float]]:
@@ -247,7 +268,10 @@ def _members(node: Node, where: Array) -> dict[int, Sequence[float]]:
     starts = np.concatenate([[0], ends[:-1] + 1])
     if len(ends) < len(where):
         raise node.refuse(f"{len(ends)} sets of membership_values for {len(where)} nodes that need one")
-    return {int(number): values[start:end].tolist() for number, start, end in zip(where, starts, ends, strict=False)}
+    return {
+        int(number): values[start:end].tolist()
+        for number, start, end in zip(where, starts, ends, strict=False)
+    }
 
 
 def _without_sets(ensemble: Ensemble) -> Ensemble:

@@ -202,7 +202,7 @@ def _strides(source: Map) -> bool:
     """Neighbours among its elements come from here and there: it transposes or gathers."""
     order = loop_order(source.out, source.vars)
     for part in walk([source.value]):
-        if isinstance(part, Load):
+        if isinstance(part, Load) and order:
             element = flat(part)
             steps = [factor for var, factor in element.terms if var is order[-1]]
             if not isinstance(element.rest, Literal) or steps not in ([], [1]):
