@@ -153,7 +153,13 @@ def test_loops_stay(make: Make, read_model: Read, same_answers: Same) -> None:
     model = make([node("Loop", ["n", "", "x"], ["y"], body=body)], {"x": [3]}, ["y"], {"n": np.int64(4)})
     network = read_model(model)
     (loop,) = network.graph.graph
-    assert [each.op_type for each in loop.attributes["body"].as_graph()] == ["Add", "Identity"]
+    inner = loop.attributes["body"].as_graph()
+    assert [each.op_type for each in inner] == ["Add", "Identity"]
+    assert [tuple(value.shape) if value.shape is not None else None for value in inner.inputs] == [
+        (),
+        (),
+        None,
+    ]
     same_answers(model, network, {"x": np.array([1, -2, 3], np.float32)})
 
 

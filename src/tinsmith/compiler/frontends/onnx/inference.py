@@ -99,28 +99,50 @@ def note_types(graph: onnx.GraphProto, types: Types) -> None:
 
 
 def _forget_types(graph: onnx.GraphProto) -> None:
-    """Removes what `graph` and its subgraphs say of values, except for the types of inputs."""
+    """Removes what `graph` and its subgraphs say of values, except for the types of inputs.
+
+    The counter and the condition of a Loop have one element, as a scalar or a vector: that stays.
+    """
+    loops = [node for _, node in nodes_within(graph.node) if node.op_type == "Loop"]
+    control = {value.name for node in loops for body in subgraphs(node) for value in body.input[:2]}
     for each in graphs(graph):
         del each.value_info[:]
         for value in each.input:
-            if value.type.HasField("tensor_type"):
+            if value.type.HasField("tensor_type") and value.name not in control:
                 value.type.tensor_type.ClearField("shape")
         for value in each.output:
             value.ClearField("type")
 
 
 def _simplified(model: onnx.ModelProto, values: Values) -> onnx.ModelProto:
-    """A copy whose known values are constants, and without nodes of operator versions that `model` lacks."""
+    """A copy whose known values are constants, and all of whose operators are of the versions it imports."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     _put_constants(copy.graph, values)
     for _, node in nodes_within(copy.graph.node):
-        if any(entry.key == VERSION for entry in node.metadata_props):
-            node.domain = _HIDDEN
+        version = next((entry.value for entry in node.metadata_props if entry.key == VERSION), None)
+        if version is not None:
+            _make_call(node, int(version), copy)
     used = {node.domain for _, node in nodes_within(copy.graph.node)}
     for domain in sorted(used - opset_versions(copy.opset_import).keys()):
         copy.opset_import.add(domain=domain, version=1)
     return copy
+
+
+def _make_call(node: onnx.NodeProto, version: int, model: onnx.ModelProto) -> None:
+    """Makes `node` call a function of `model` that holds nothing but `node`, of another opset `version`.
+
+    What has subgraphs, which see more than the inputs of the function, becomes an unknown operator.
+    """
+    function = model.functions.add(domain=_HIDDEN, name=f"{node.op_type}.{len(model.functions)}")
+    function.opset_import.add(domain=node.domain, version=version)
+    function.input.extend(dict.fromkeys(filter(None, node.input)))
+    function.output.extend(filter(None, node.output))
+    if next(subgraphs(node), None) is None:
+        function.node.append(node)
+    else:
+        del model.functions[-1]
+    node.CopyFrom(onnx.helper.make_node(function.name, function.input, function.output, domain=_HIDDEN))
 
 
 def _skip_impossible(model: onnx.ModelProto) -> dict[str, str]:
