@@ -25,7 +25,7 @@ NEAR, FAR = 0.625, 1.5
 """The polynomials are evaluated at 0, +-NEAR, +-FAR and infinity. Against +-1 and +-2, which spare some
 multiplications, these points make the largest errors a third as large."""
 
-PART = 128
+PART = 64
 """Most columns of a work item: every part of the columns transforms the patches anew."""
 
 SCRATCH = 768 * 1024
@@ -155,5 +155,5 @@ def _item(y: Plane, depth: int, columns: int) -> tuple[int, int]:
     parts = -(-columns // PART)
     part = padded(-(-columns // parts))
     room = SCRATCH // (4 * PATCH * (depth + part))
-    blocks = -(-_patches(y) // max(room, LEAST_PATCHES))
+    blocks = max(1, min(-(-_patches(y) // max(room, 1)), _patches(y) // LEAST_PATCHES))
     return -(-_patches(y) // blocks), part
