@@ -29,13 +29,11 @@ def convolved(x: Array, w: Array, **how: Any) -> Array:
     result = np.zeros((x.shape[0], w.shape[0], *out))
     inputs, outputs = w.shape[1], w.shape[0] // groups
     for offset in np.ndindex(*kernel):
-        part = padded[
-            (slice(None), slice(None))
-            + tuple(
-                slice(k * d, k * d + s * (places - 1) + 1, s)
-                for k, d, s, places in zip(offset, dilations, strides, out, strict=True)
-            )
-        ]
+        steps = (
+            slice(k * d, k * d + s * (places - 1) + 1, s)
+            for k, d, s, places in zip(offset, dilations, strides, out, strict=True)
+        )
+        part = padded[(slice(None), slice(None), *steps)]
         for g in range(groups):
             rows = slice(g * outputs, (g + 1) * outputs)
             taps = w[(rows, slice(None), *offset)].astype(np.float64)

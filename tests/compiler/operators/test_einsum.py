@@ -56,7 +56,8 @@ def test_equations(nodes: Nodes) -> None:
 def test_bad_equations_are_refused(nodes: Nodes) -> None:
     a, b = np.zeros((3, 4), np.float32), np.zeros((5, 6), np.float32)
     for equation, operands in (
-        ("ij,jk->ik", (a, b)), ("ij->ij", (a, b)), ("ij->k", (a,)), ("i->i", (a,)), ("ij->ii", (a,)), ("i1->i", (a,))
+        ("ij,jk->ik", (a, b)), ("ij->ij", (a, b)), ("ij->k", (a,)), ("i->i", (a,)), ("ij->ii", (a,)),
+        ("i1->i", (a,)),
     ):  # fmt: skip
         nodes.add("Einsum", *operands, expected=a, equation=equation)
     with pytest.raises(ClientError) as error:

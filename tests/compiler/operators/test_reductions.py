@@ -92,8 +92,8 @@ def test_integers_and_truth_values(nodes: Nodes) -> None:
 
 def test_reductions_of_nothing_give_the_neutral_element(nodes: Nodes) -> None:
     neutral = {
-        "ReduceSum": 0, "ReduceProd": 1, "ReduceL1": 0, "ReduceL2": 0, "ReduceSumSquare": 0, "ReduceMax": -np.inf,
-        "ReduceMin": np.inf, "ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf, "ReduceMean": np.nan,
+        "ReduceSum": 0, "ReduceProd": 1, "ReduceL1": 0, "ReduceL2": 0, "ReduceSumSquare": 0,
+        "ReduceMax": -np.inf, "ReduceMin": np.inf, "ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf, "ReduceMean": np.nan,
     }  # fmt: skip
     for op, value in neutral.items():
         wanted = np.full((2, 1, 4), value, np.float32)
