@@ -24,8 +24,6 @@ OLDEST = 7
 LISTED = 20
 """Nodes that a refusal names for each operator."""
 
-_AttributeType = onnx.AttributeProto
-
 
 def check_operators(model: onnx.ModelProto, findings: Findings) -> None:
     """Notes nodes that are not as their operators want them. Operators that are not known are passed over."""
