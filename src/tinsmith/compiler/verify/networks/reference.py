@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tinsmith.compiler.artifact.samples import Arrays
 from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.verify.networks.arithmetic import OPERATORS
 from tinsmith.compiler.verify.networks.widen import widen
 
 RANDOM = frozenset(
@@ -86,7 +87,8 @@ class _Reference:
             from onnx.reference import ReferenceEvaluator
 
             model = onnx_ir.serde.serialize_model(self._network.graph)
-            self._session = ReferenceEvaluator(widen(model) if self._wide else model)
+            model = widen(model) if self._wide else model
+            self._session = ReferenceEvaluator(model, new_ops=list(OPERATORS))
         return self._session
 
 
