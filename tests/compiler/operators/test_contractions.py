@@ -41,7 +41,7 @@ def test_products_of_every_type(nodes: Nodes) -> None:
         nodes.add("MatMul", x, y, expected=wanted, tolerance=tolerance)
     for dtype in (np.dtype(np.int32), np.dtype(np.uint64)):
         x, y = (np.abs(value * 1e8).astype(dtype) for value in (a, b))
-        nodes.add("MatMul", x, y, expected=x @ y)
+        nodes.add("MatMul", x, y, expected=np.matmul(x, y))
     nodes.run()
 
 
@@ -55,7 +55,7 @@ def test_gemm(nodes: Nodes) -> None:
         c = numbers(*shape, seed=2)
         nodes.add("Gemm", a, b, c, expected=product + c)
         wanted = np.float32(0.5) * product + np.float32(0.25) * c
-        how = {"alpha": 0.5, "beta": 0.25, "transA": 1, "transB": 1}
+        how: dict[str, Any] = {"alpha": 0.5, "beta": 0.25, "transA": 1, "transB": 1}
         nodes.add("Gemm", a.T.copy(), b.T.copy(), c, expected=wanted, **how)
     nodes.add("Gemm", a, b, np.full(3, np.nan, np.float32), expected=product, beta=0.0)
     nodes.run()

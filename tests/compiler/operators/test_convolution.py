@@ -100,7 +100,7 @@ def test_sums_of_quantized_numbers_are_exact(nodes: Nodes) -> None:
     x = draw.integers(0, 256, (1, 6, 9, 10)).astype(np.uint8)
     w = draw.integers(-128, 128, (4, 3, 3, 3)).astype(np.int8)
     zero, per_channel = np.array(130, np.uint8), np.array([1, -2, 3, 0], np.int8)
-    how = {"group": 2, "pads": [1, 1, 1, 1], "strides": [1, 2]}
+    how: dict[str, Any] = {"group": 2, "pads": [1, 1, 1, 1], "strides": [1, 2]}
     shifted = x.astype(np.int64) - 130
     wanted = convolved(shifted, w.astype(np.int64) - per_channel.reshape(-1, 1, 1, 1), **how)
     nodes.add("ConvInteger", x, w, zero, per_channel, expected=wanted.astype(np.int32), **how)
@@ -177,7 +177,7 @@ def test_deformed_convolutions(nodes: Nodes) -> None:
         at = offset[0, 2 * tap : 2 * tap + 2, i, j]
         value = bilinear(x[0, channel], 2 * i - 1 + ky + float(at[0]), 2 * j - 1 + kx + float(at[1]))
         wanted[0, o, i, j] += value * mask[0, tap, i, j] * w[o, c, ky, kx]
-    how = {"group": 2, "offset_group": 2, "strides": [2, 2], "pads": [1, 1, 0, 1]}
+    how: dict[str, Any] = {"group": 2, "offset_group": 2, "strides": [2, 2], "pads": [1, 1, 0, 1]}
     added = (wanted + bias.reshape(1, 2, 1, 1)).astype(np.float32)
     nodes.add("DeformConv", x, w, offset, bias, mask, expected=added, tolerance=1e-5, **how)
     nodes.run()

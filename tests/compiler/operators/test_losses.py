@@ -33,7 +33,7 @@ def test_losses(nodes: Nodes) -> None:
         for reduction in ("none", "sum", "mean"):
             for given in (None, weight):
                 inputs = (target,) if given is None else (target, given)
-                how = {"reduction": reduction, "ignore_index": -7, "tolerance": 1e-5}
+                how: dict[str, Any] = {"reduction": reduction, "ignore_index": -7, "tolerance": 1e-5}
                 wanted = loss(x, target, given, -7, reduction)
                 nodes.add("NegativeLogLikelihoodLoss", x, *inputs, expected=wanted, **how)
                 crossed = [loss(logs, target, given, -7, reduction), logs.astype(np.float32)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -70,6 +71,10 @@ def numbers(shape: tuple[int, ...]) -> Array:
     return np.random.default_rng(7).standard_normal(shape).astype(np.float32)
 
 
+def norm_of(p: int, elements: Array, _: int) -> Any:
+    return (np.abs(elements) ** p).sum() ** (1 / p)
+
+
 def test_windows_of_every_kind(nodes: Nodes) -> None:
     for shape, kernel, how in CASES:
         x = numbers(shape)
@@ -83,7 +88,7 @@ def test_windows_of_every_kind(nodes: Nodes) -> None:
             "AveragePool", x, expected=padded, kernel_shape=kernel, tolerance=1e-5, count_include_pad=1, **how
         )
         for p in (1, 2, 3):
-            norm = pooled(x, kernel, lambda e, _, p=p: (np.abs(e) ** p).sum() ** (1 / p), **how)
+            norm = pooled(x, kernel, partial(norm_of, p), **how)
             wanted = norm.astype(single)
             nodes.add("LpPool", x, expected=wanted, kernel_shape=kernel, tolerance=1e-5, p=p, **how)
     nodes.run()

@@ -13,8 +13,8 @@ Array = np.ndarray[Any, Any]
 draw = np.random.default_rng(0)
 
 
-def integers(kind: type[np.generic], *shape: int) -> Array:
-    limits = np.iinfo(kind)  # type: ignore[call-overload]
+def integers(kind: type[np.integer[Any]], *shape: int) -> Array:
+    limits = np.iinfo(kind)
     return draw.integers(limits.min, limits.max + 1, shape).astype(kind)
 
 
@@ -25,7 +25,7 @@ def single(value: float) -> Array:
 def quantized(total: Array, factor: Any, zero: Array) -> Array:
     limits = np.iinfo(zero.dtype)
     scaled = np.rint(total.astype(np.float32) * np.asarray(factor, np.float32)) + zero.astype(np.float32)
-    return np.clip(scaled, limits.min, limits.max).astype(zero.dtype)
+    return np.asarray(np.clip(scaled, limits.min, limits.max), zero.dtype)
 
 
 def test_integer_products_are_exact(nodes: Nodes) -> None:

@@ -85,15 +85,20 @@ def test_integers_and_truth_values(nodes: Nodes) -> None:
         wanted = np.trunc(x.astype(kind).mean(axis=1, keepdims=True)).astype(kind)
         nodes.add("ReduceMean", values, axes, expected=wanted, constant=[1])
     truth = np.array([[True, False], [True, True], [False, False]])
-    nodes.add("ReduceMax", truth, np.array([1]), expected=truth.any(1, keepdims=True), constant=[1])
-    nodes.add("ReduceMin", truth, np.array([1]), expected=truth.all(1, keepdims=True), constant=[1])
+    nodes.add(
+        "ReduceMax", truth, np.array([1]), expected=np.asarray(truth.any(1, keepdims=True)), constant=[1]
+    )
+    nodes.add(
+        "ReduceMin", truth, np.array([1]), expected=np.asarray(truth.all(1, keepdims=True)), constant=[1]
+    )
     nodes.run()
 
 
 def test_reductions_of_nothing_give_the_neutral_element(nodes: Nodes) -> None:
     neutral = {
         "ReduceSum": 0, "ReduceProd": 1, "ReduceL1": 0, "ReduceL2": 0, "ReduceSumSquare": 0,
-        "ReduceMax": -np.inf, "ReduceMin": np.inf, "ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf, "ReduceMean": np.nan,
+        "ReduceMax": -np.inf, "ReduceMin": np.inf, "ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf,
+        "ReduceMean": np.nan,
     }  # fmt: skip
     for op, value in neutral.items():
         wanted = np.full((2, 1, 4), value, np.float32)
@@ -181,7 +186,7 @@ def test_running_totals(nodes: Nodes) -> None:
                 for exclusive, wanted in ((0, whole), (1, shifted)):
                     back = np.flip(wanted, axis) if reverse else wanted
                     place = np.array(axis - 2 * reverse)
-                    how = {"exclusive": exclusive, "reverse": reverse}
+                    how: dict[str, Any] = {"exclusive": exclusive, "reverse": reverse}
                     nodes.add(op, x, place, expected=back, constant=[1], tolerance=1e-5, **how)
                     nodes.add(op, x, place, expected=back, tolerance=1e-5, **how)
     nodes.add("CumSum", np.zeros((0, 3), np.float32), np.array(0), expected=np.zeros((0, 3), np.float32))

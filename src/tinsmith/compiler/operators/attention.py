@@ -34,7 +34,7 @@ from tinsmith.compiler.operators.registry import operator
 
 @dataclass(frozen=True)
 class _Heads:
-    """q[b, h, i, d], k[b, g, j, d] and v[b, g, j, e]; group g serves the h / g query heads from g * (h / g) on."""
+    """q[b, h, i, d], k[b, g, j, d] and v[b, g, j, e]; neighbouring query heads share a head of k and v."""
 
     q: Tensor
     k: Tensor
@@ -107,7 +107,7 @@ def _extended(node: Node, past: Tensor | None, new: Tensor) -> Tensor:
 
 
 def scores(node: Node, heads: _Heads, scale: float) -> Tensor:
-    """scale * q k^T: [b, h, i, j]. Narrow floats are scaled on both sides, so that products do not overflow."""
+    """scale * q k^T: [b, h, i, j]. Narrow floats are scaled on both sides, so that nothing overflows."""
     q, k = heads.q, heads.k
     if not (q.is_static and k.is_static) or q.shape[3] != k.shape[3] or k.shape[:3] != heads.v.shape[:3]:
         raise node.refuse(f"Q {q.shape}, K {k.shape}, V {heads.v.shape} do not fit together")

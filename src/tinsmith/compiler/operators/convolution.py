@@ -25,7 +25,7 @@ def conv(node: Node, x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def geometry(node: Node, x: Tensor, w: Tensor) -> tuple[Windows, int]:
-    """The windows and the number of groups of a node with input x[n, c, y..] and weights w[o, c / groups, k..]."""
+    """The windows and groups of a node with input x[n, c, y..] and weights w[o, c / groups, k..]."""
     groups = node.integer("group", 1)
     kernel = node.integers("kernel_shape", ()) or w.static_shape[2:]
     if x.rank != w.rank or x.rank < 3 or not w.is_static or tuple(kernel) != w.shape[2:]:
@@ -78,7 +78,7 @@ def with_bias(node: Node, x: Tensor, bias: Tensor | None) -> Tensor:
 
 @dataclass(frozen=True)
 class _Transposed:
-    """Element k of the window that input z spreads over lies at z * stride + k * dilation - begin of the output."""
+    """Input z spreads over a window whose element k lies at z * stride + k * dilation - begin."""
 
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
@@ -126,7 +126,7 @@ def _transposed(node: Node, x: Tensor, w: Tensor) -> _Transposed:
 
 
 def _by_phases(node: Node, x: Tensor, w: Tensor, form: _Transposed) -> Tensor:
-    """As a convolution with a channel for every place between two strides, whose planes are then interleaved."""
+    """A convolution with a channel for every place between two strides; its planes are then interleaved."""
     sizes, kernel = x.static_shape[2:], w.static_shape[2:]
     taps = [-(-k // stride) for k, stride in zip(kernel, form.strides, strict=True)]
     begins = tuple(tap - 1 for tap in taps)
@@ -277,7 +277,7 @@ def _interpolated(x: Tensor, lead: Index, places: Sequence[Expr], dtype: str) ->
 def causal_conv_with_state(
     node: Node, x: Tensor, w: Tensor, bias: Tensor | None = None, past: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """Every channel by itself, over this element and those before it; the state is what the next call needs."""
+    """Every channel by itself, over this element and those before; the state is what the next call needs."""
     activation = node.text("activation", "none")
     if activation not in ("none", "silu", "swish"):
         raise node.refuse(f"activation {activation}")

@@ -63,7 +63,7 @@ def _parse(node: Node, equation: str, operands: Sequence[Tensor]) -> tuple[list[
         return labels, (*ellipsis, *sorted(label for label, times in count.items() if times == 1))
     first, dots, last = right.partition("...")
     out = (*first, *(ellipsis if dots else ()), *last)
-    if len(set(out)) != len(out) or not "".join(first + last).isalpha() and first + last:
+    if len(set(out)) != len(out) or (first + last and not (first + last).isalpha()):
         raise node.refuse(f"equation {equation}")
     return labels, out
 
@@ -174,4 +174,5 @@ def _as_matrices(node: Node, a: _Term, b: _Term, out: Labels, over: Labels, dims
 
 
 def _count(labels: Labels, dims: dict[str, Dim]) -> int:
-    return math.prod(int(dims[label]) for label in labels)  # type: ignore[arg-type]
+    known = [dims[label] for label in labels]
+    return math.prod(dim for dim in known if isinstance(dim, int))

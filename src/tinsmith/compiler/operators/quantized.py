@@ -20,7 +20,7 @@ def _centred(x: Tensor, zero: Tensor | None, point: Callable[[Index], Expr]) -> 
 
 
 def _along(node: Node, parameter: Tensor | None, x: Tensor, axis: int) -> Callable[[Index], Expr]:
-    """A scale or zero point of all of x, per element of `axis`, or with a dimension for every one of x (or 1)."""
+    """A scale or zero point of all of x, of each element of `axis`, or with as many dimensions as x."""
     if parameter is None:
         return lambda i: literal(0, "int32")
     if all(dim == 1 for dim in parameter.shape):

@@ -132,8 +132,10 @@ def _truth(node: Node, plan: _Plan, kind: str, element: Callable[[Index], Expr])
 def _log_sum_exp(node: Node, plan: _Plan, element: Callable[[Index], Expr], dtype: str) -> Tensor:
     rank = len(plan.shape)
     most = node.reduce(plan.shape, plan.over, "max", lambda *vars: element(vars))
-    infinite = lambda x: call("abs", x).equals(math.inf)  # noqa: E731
-    shift = node.map(plan.shape, lambda *i: select(infinite(most[i]), literal(0, most.dtype), most[i]))
+    shift = node.map(
+        plan.shape,
+        lambda *i: select(call("abs", most[i]).equals(math.inf), literal(0, most.dtype), most[i]),
+    )
     total = node.reduce(
         plan.shape, plan.over, "sum", lambda *vars: call("exp", element(vars) - shift[vars[:rank]])
     )
@@ -143,7 +145,7 @@ def _log_sum_exp(node: Node, plan: _Plan, element: Callable[[Index], Expr], dtyp
 def _count(over: Sequence[Dim]) -> Dim:
     unknown = [dim for dim in over if not isinstance(dim, int)]
     if not unknown:
-        return math.prod(int(dim) for dim in over)  # type: ignore[arg-type]
+        return math.prod(dim for dim in over if isinstance(dim, int))
     assert len(over) == 1
     return unknown[0]
 

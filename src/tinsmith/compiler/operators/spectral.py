@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Tensor, both, call, literal, select
+from tinsmith.compiler.ir.loops import Expr, Tensor, both, call, literal, select
 from tinsmith.compiler.operators.contractions import permuted, product
 from tinsmith.compiler.operators.node import Node, element
-from tinsmith.compiler.operators.reductions import wide
 from tinsmith.compiler.operators.registry import operator
 
 DIRECT = 512
