@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 
@@ -56,6 +57,8 @@ class Block:
     """Statements before an expression, and what they have named so far."""
 
     parent: Block | None
+    select: int = 0
+    """The id of the select of which this is a side, where that is computed in the block around."""
     lines: list[str] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
 
@@ -82,6 +85,7 @@ class Writer:
         self._address = address
         self._names = names
         self._count = 0
+        self._sides: dict[tuple[int, int], Block] = {}
 
     def write(self, exprs: Sequence[Expr]) -> tuple[list[str], list[str]]:
         """Statements to stand first, and the text of each expression."""
@@ -95,23 +99,24 @@ class Writer:
     def _homes(self, exprs: Sequence[Expr], root: Block) -> dict[int, Block]:
         """The block of every part that is worth a name."""
         order = walk(exprs)
-        home: dict[int, Block] = {id(expr): root for expr in exprs}
-        uses: dict[int, int] = dict.fromkeys(map(id, exprs), 1)
-        sides: dict[tuple[int, int], Block] = {}
+        reading = _reading(order)
+        places: dict[int, list[Block]] = {}
+        for expr in exprs:
+            places.setdefault(id(expr), []).append(root)
+        uses: dict[int, int] = {}
         for part in reversed(order):
-            here = home[id(part)]
+            uses[id(part)] = len(places[id(part)])
+            here = places[id(part)] = _settled(places[id(part)], id(part) in reading)
             for number, child in enumerate(children(part)):
-                block = here
+                inside = here
                 if isinstance(part, Apply) and part.op == "select" and number:
-                    block = sides.setdefault((id(part), number), Block(here))
-                uses[id(child)] = uses.get(id(child), 0) + 1
-                known = home.get(id(child))
-                home[id(child)] = block if known is None else _common(known, block)
-        self._sides = sides
+                    side = Block(reduce(_common, here), id(part) if len(here) == 1 else 0)
+                    inside = [self._sides.setdefault((id(part), number), side)]
+                places.setdefault(id(child), []).extend(inside)
         return {
-            id(part): home[id(part)]
+            id(part): places[id(part)][0]
             for part in order
-            if uses[id(part)] > 1 and not isinstance(part, Literal | Var | Size)
+            if uses[id(part)] > 1 == len(places[id(part)]) and not isinstance(part, Literal | Var | Size)
         }
 
     def _define(self, expr: Expr, block: Block) -> None:
@@ -133,6 +138,11 @@ class Writer:
                 return self._address(expr, lambda part: self._text(part, block))
             case Load():
                 return loaded(expr.dtype, self._address(expr, lambda part: self._text(part, block)))
+            case Apply(args=(Load() as source,)) if (
+                expr.op == "reinterpret" and source.dtype in NARROW_FLOATS
+            ):
+                bits = self._address(source, lambda part: self._text(part, block))
+                return reinterpreted(_bits_type(source.dtype), expr.dtype, bits)
             case Apply() if expr.op == "select":
                 condition = self._text(expr.args[0], block)
                 yes, no = (self._side(expr, number, block) for number in (1, 2))
@@ -145,6 +155,27 @@ class Writer:
         block = self._sides.get((id(expr), number)) or Block(around)
         text = self._text(expr.args[number], block)
         return f"({{ {' '.join(block.lines)} {text}; }})" if block.lines else text
+
+
+def _reading(order: Sequence[Expr]) -> set[int]:
+    """The parts that read memory."""
+    found: set[int] = set()
+    for part in order:
+        if isinstance(part, Load) or any(id(child) in found for child in children(part)):
+            found.add(id(part))
+    return found
+
+
+def _settled(blocks: Sequence[Block], reads: bool) -> list[Block]:
+    """Where to compute what is used in `blocks`: in the innermost block around all, if it may stand there.
+
+    What reads may not leave the sides of selects, unless both sides of one need it, or what is around does.
+    """
+    places = list({id(block): block for block in blocks}.values())
+    around = reduce(_common, places)
+    sides = [block.select for block in places if block.parent is around and block.select]
+    needed = any(block is around for block in places) or len(set(sides)) < len(sides)
+    return [around] if needed or not reads else places
 
 
 def _common(a: Block, b: Block) -> Block:
