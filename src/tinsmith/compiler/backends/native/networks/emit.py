@@ -13,6 +13,7 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.networks import memory
 from tinsmith.compiler.backends.native.networks.calls import plan_layer
+from tinsmith.compiler.backends.native.networks.chains import join_chains
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
 from tinsmith.compiler.backends.native.networks.externs import (
     call_extern,
@@ -60,6 +61,7 @@ from tinsmith_runtime import manifest
 PASSES: tuple[Callable[[Loops], Loops], ...] = (
     separate_outputs,
     put_literals,
+    join_chains,
     find_layers,
     find_products,
     assign_layouts,

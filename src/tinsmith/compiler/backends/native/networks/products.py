@@ -129,37 +129,42 @@ class _Finder:
         return absorbed, product
 
     def _absorb(self, product: Product, reader: Map) -> Product | None:
-        value = reader.value
-        if isinstance(value, Load):
-            return _moved_output(product, reader, value)
-        if not isinstance(value, Apply) or len(value.args) != 2 or reader.out.shape != product.out.shape:
+        if isinstance(reader.value, Load):
+            return _moved_output(product, reader, reader.value)
+        y = _place_of(Load(reader.out, product.vars))
+        own = _place_of(Load(product.out, product.vars))
+        if y is None or own is None or reader.out.shape != product.out.shape or product.y.steps != own.steps:
             return None
-        here = Load(reader.out, reader.vars)
-        for x, other in (value.args, value.args[::-1]):
-            if not isinstance(x, Load) or x.tensor is not product.out or not _same_place(x, reader.vars):
+        names = dict(zip(reader.vars, product.vars, strict=True))
+        return self._followed(replace(product, y=y), reader.value, product.out, names)
+
+    def _followed(
+        self, product: Product, value: Expr, out: Tensor, names: Mapping[Var, Var]
+    ) -> Product | None:
+        """`product` and what `value`, an expression of an element of `out`, does with it."""
+        if isinstance(value, Load) and value.tensor is out:
+            return product if _same_place(value, list(names)) else None
+        if not isinstance(value, Apply) or len(value.args) != 2 or value.dtype != "float32":
+            return None
+        for inner, other in (value.args, value.args[::-1]):
+            before = self._followed(product, inner, out, names)
+            if before is None:
                 continue
-            y = _place_of(Load(reader.out, product.vars))
-            if y is None or product.y.steps != _place_of(Load(product.out, product.vars)).steps:  # type: ignore[union-attr]
-                return None
-            product = replace(product, y=y)
-            if isinstance(other, Literal) and product.residual is None:
-                return _scaled(product, value, x, float(other.value))
-            return self._masked(product, value.op, other, dict(zip(here.index, product.vars, strict=True)))
+            if isinstance(other, Literal):
+                return _scaled(before, value, inner, float(other.value))
+            return self._masked(before, value.op, substitute(other, dict(names)))
         return None
 
-    def _masked(self, product: Product, op: str, mask: Expr, names: Mapping[Expr, Var]) -> Product | None:
-        if op != "add" or product.residual is not None:
-            return None
-        renamed = substitute(mask, {var: new for var, new in names.items() if isinstance(var, Var)})
-        place = self._place(renamed)
+    def _masked(self, product: Product, op: str, mask: Expr) -> Product | None:
+        place = self._place(mask) if op == "add" and product.residual is None else None
         if place is None or place.tensor.value is not None or place.tensor.dtype != "float32":
-            return None
-        if any(product.out in reads(maker) for maker in [self.makers.get(place.tensor)] if maker):
             return None
         return replace(product, residual=place)
 
 
-def _scaled(product: Product, value: Apply, x: Load, number: float) -> Product | None:
+def _scaled(product: Product, value: Apply, x: Expr, number: float) -> Product | None:
+    if product.residual is not None:
+        return None
     if value.op == "mul":
         return replace(product, scale=product.scale * number)
     if value.op == "div" and value.args[0] is x and number:
