@@ -61,8 +61,9 @@ def _stage(stage: Stage, known: dict[Tensor, Array]) -> Array:
             values = _over(stage.value, stage.vars, stage.over, known)
             return _REDUCTIONS[stage.kind](values, len(stage.vars)).astype(dtype)
         case Contract():
-            values = _over(stage.lhs * stage.rhs, stage.vars, stage.over, known)
-            return _sum(values, len(stage.vars)).astype(dtype)
+            wide = "float32" if stage.out.dtype in ("float16", "bfloat16") else stage.out.dtype
+            terms = stage.lhs.cast(wide) * stage.rhs.cast(wide)
+            return _sum(_over(terms, stage.vars, stage.over, known), len(stage.vars)).astype(dtype)
         case ArgReduce():
             return _arg(stage, _over(stage.value, stage.vars, (stage.over,), known))
         case Accumulate():
