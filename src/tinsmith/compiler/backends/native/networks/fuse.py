@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tinsmith.compiler.backends.native.networks.addresses import flat, loop_order
+from tinsmith.compiler.backends.native.networks.linear import linear
 from tinsmith.compiler.backends.native.networks.memory import roots
 from tinsmith.compiler.backends.native.networks.pieces import simplified
 from tinsmith.compiler.backends.native.networks.views import through
@@ -143,11 +144,14 @@ def _absorb(
     while True:
         stage = _looked_through(stage, maps, views, uses)
         parts = walk(expressions(stage))
-        loads = [part.tensor for part in parts if isinstance(part, Load)]
+        loads: dict[Tensor, list[Load]] = {}
+        for part in parts:
+            if isinstance(part, Load):
+                loads.setdefault(part.tensor, []).append(part)
         chosen = {
             tensor
-            for tensor in loads
-            if tensor in maps and _pays(maps[tensor], uses.get(tensor, 0), loads.count(tensor), stage)
+            for tensor, found in loads.items()
+            if tensor in maps and _pays(maps[tensor], uses.get(tensor, 0), found, stage)
         }
         chosen = {tensor for tensor in chosen if len(parts) + len(walk([maps[tensor].value])) < MOST_PARTS}
         if not chosen:
@@ -166,10 +170,10 @@ def _looked_through(
             return None
         view = views[part.tensor]
         source = maps.get(view.source)
+        load = Load(part.tensor, tuple(rebuild(expr, change) for expr in part.index))
         # Divisions are for what disappears by them, and not for the innermost loop.
-        divides = source is not None and _pays(source, uses.get(view.source, 0), 1, stage)
-        index = tuple(rebuild(expr, change) for expr in part.index)
-        return through(view, Load(part.tensor, index), vars[-1:] if divides else vars)
+        divides = source is not None and _pays(source, uses.get(view.source, 0), [load], stage)
+        return through(view, load, vars[-1:] if divides else vars)
 
     while True:
         changed = _changed(stage, change)
@@ -178,18 +182,32 @@ def _looked_through(
         stage = changed
 
 
-def _pays(source: Map, readers: int, loads: int, stage: Stage) -> bool:
-    """Computing what `source` stores in place of each of `loads` loads in `stage`."""
+def _pays(source: Map, readers: int, loads: Sequence[Load], stage: Stage) -> bool:
+    """Computing what `source` stores in place of each of `loads` in `stage`."""
     cost, tensor = _cost(source.value), source.out
     if cost == 0 and _in_order(source):
         return True
     if not tensor.is_static:
-        return readers == 1 and loads == 1
-    if _rounds(stage) * loads > math.prod(tensor.static_shape):
+        return readers == 1 and len(loads) == 1
+    elements = math.prod(tensor.static_shape)
+    if sum(elements if _once(load, stage) else _rounds(stage) for load in loads) > elements:
         return False
     if _asks_for_index(source) and not isinstance(stage, Map):
         return False
     return readers == 1 or (cost <= CHEAP and not _strides(source))
+
+
+def _once(load: Load, stage: Stage) -> bool:
+    """Every round of `stage` that has the element reads another one."""
+    told: set[Expr] = set()
+    for part in load.index:
+        reach = 0
+        for var, factor in sorted(linear(part).terms.items(), key=lambda term: abs(term[1])):
+            if not isinstance(var, Var) or not isinstance(var.extent, int) or abs(factor) <= reach:
+                return False
+            reach += abs(factor) * (var.extent - 1)
+            told.add(var)
+    return all(var in told for var in loop_vars(stage) if var.extent != 1)
 
 
 def _in_order(source: Map) -> bool:
