@@ -156,8 +156,15 @@ def _attribute(attribute: onnx_ir.Attr) -> Any:
     return value
 
 
+KEEPS_SHAPE = frozenset(["Abs", "Cast", "CastLike", "Exp", "Identity", "Log", "Neg", "Relu", "Sqrt"])
+
+
 def _shape(value: onnx_ir.Value) -> tuple[int, ...] | None:
+    """What the file declares for a value, or for what an operator makes of it that keeps the shape."""
     if value.shape is None or any(not isinstance(dim, int) for dim in value.shape):
+        for node, position in value.uses():
+            if position == 0 and node.domain == "" and node.op_type in KEEPS_SHAPE:
+                return _shape(node.outputs[0])
         return None
     return tuple(int(dim) for dim in value.shape)  # type: ignore[arg-type]
 
