@@ -75,7 +75,7 @@ def _origins(sources: dict[Tensor, Map], stage: Map) -> str:
 
 
 def _same_place(load: Load, vars: Sequence[Var]) -> bool:
-    return all(
+    return len(load.index) == len(vars) and all(
         index is var or (dim == 1 and isinstance(index, Literal))
         for index, var, dim in zip(load.index, vars, load.tensor.shape, strict=True)
     )
