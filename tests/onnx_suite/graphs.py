@@ -78,9 +78,7 @@ class Side:
         number = len(self.nodes)
         names = ["" if value is None else f"{name}_{number}" for name, value in inputs.items()]
         results = [f"{name}_{number}" if name else "" for name in types]
-        self.nodes.append(
-            helper.make_node(op, names, results, f"{op} {number}", domain=domain, **attributes)
-        )
+        self.nodes.append(helper.make_node(op, names, results, f"{op} {number}", domain=domain, **attributes))
         for name, value in inputs.items():
             if value is not None:
                 group = self.constants if name in constant.split() else self.inputs
@@ -89,7 +87,9 @@ class Side:
 
     def check(self, tolerance: float = 1e-5) -> None:
         """Compares every node with onnxruntime."""
-        found = dict(zip(self.outputs, answers(self.folder, self._model(self.nodes), self.inputs), strict=True))
+        found = dict(
+            zip(self.outputs, answers(self.folder, self._model(self.nodes), self.inputs), strict=True)
+        )
         problems = []
         for node in self.nodes:
             own = {name: value for name, value in self.inputs.items() if name in node.input}
@@ -107,9 +107,7 @@ class Side:
             nodes,
             "side",
             [
-                helper.make_tensor_value_info(
-                    name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
-                )
+                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
                 for name, value in self.inputs.items()
                 if name in read
             ],

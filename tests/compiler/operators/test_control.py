@@ -38,7 +38,9 @@ def test_branches_that_differ_in_rank_are_refused(tmp_path: Path) -> None:
     text = """a (bool c, float[1,3] x) => (float[n] y) {
       y = If (c) <then_branch = t () => (float[1,3] a) { a = Neg(x) },
                   else_branch = e () => (float b) { b = ReduceSum<keepdims=0>(x) }> }"""
-    with pytest.raises(ClientError, match=r"its branches give float32 of shape \(1, 3\) and float32 of shape \(\)"):
+    with pytest.raises(
+        ClientError, match=r"its branches give float32 of shape \(1, 3\) and float32 of shape \(\)"
+    ):
         answers(tmp_path, parsed(text), {"c": TRUE, "x": X})
 
 
@@ -53,8 +55,12 @@ LOOP = """a (int64 n, bool go, float[1,3] x, float[1,3] w) => (float[1,3] y, flo
 
 @pytest.mark.parametrize("trips", [0, 1, 4, 100])
 @pytest.mark.parametrize("go", [TRUE, FALSE])
-def test_loops_swap_what_they_carry_and_count_their_rounds(tmp_path: Path, trips: int, go: np.ndarray) -> None:  # type: ignore[type-arg]
-    text = LOOP.replace("%s", "m, go, x, w").replace("one =", "most = Constant<value_int=50>() m = Min(n, most) one =")
+def test_loops_swap_what_they_carry_and_count_their_rounds(
+    tmp_path: Path, trips: int, go: np.ndarray
+) -> None:  # type: ignore[type-arg]
+    text = LOOP.replace("%s", "m, go, x, w").replace(
+        "one =", "most = Constant<value_int=50>() m = Min(n, most) one ="
+    )
     text = text.replace("=> (float[1,3] y, float[1,3] z, float[k,1,3] s)", "=> (float[1,3] y, float[1,3] z)")
     text = text.replace("y, z, s = Loop", "y, z, unused = Loop")
     if trips == 100:
@@ -71,7 +77,11 @@ def test_an_output_per_round_has_as_many_as_there_were(tmp_path: Path) -> None:
 
 def test_an_output_per_round_of_a_loop_without_bounds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="whose number of rounds nothing bounds"):
-        answers(tmp_path, parsed(LOOP.replace("%s", "n, go, x, w")), {"n": np.array(3), "go": TRUE, "x": X, "w": X})
+        answers(
+            tmp_path,
+            parsed(LOOP.replace("%s", "n, go, x, w")),
+            {"n": np.array(3), "go": TRUE, "x": X, "w": X},
+        )
 
 
 def test_a_loop_that_grows_what_it_carries_is_unrolled(tmp_path: Path) -> None:
@@ -99,7 +109,10 @@ def test_a_scan_reads_and_writes_along_any_axis_in_either_direction(tmp_path: Pa
         body = b (float[2] p, float[2] u, float[2] v) => (float[2] q, float[2] e, float[2] f) {
           a = Mul(p, u) q = Add(a, v) e = Sub(q, p) f = Identity(p) }>(h, x, w) }"""
     random = np.random.default_rng(0)
-    inputs = {name: random.normal(size=shape).astype(np.float32) for name, shape in [("h", 2), ("x", (2, 5)), ("w", (5, 2))]}
+    inputs = {
+        name: random.normal(size=shape).astype(np.float32)
+        for name, shape in [("h", 2), ("x", (2, 5)), ("w", (5, 2))]
+    }
     check(tmp_path, text, inputs)
 
 

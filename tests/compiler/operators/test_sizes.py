@@ -10,7 +10,11 @@ from tinsmith.errors import ClientError
 
 RANDOM = np.random.default_rng(0)
 SPARSE = (RANDOM.random((4, 5)) > 0.6) * RANDOM.normal(size=(4, 5)).astype(np.float32)
-INPUTS = {"some": SPARSE.astype(np.float32), "none": np.zeros((4, 5), np.float32), "all": np.ones((4, 5), np.float32)}
+INPUTS = {
+    "some": SPARSE.astype(np.float32),
+    "none": np.zeros((4, 5), np.float32),
+    "all": np.ones((4, 5), np.float32),
+}
 
 CHAINS = """a (float[4,5] x) => (float[n] picked, float total, int64[n] column, int64[m] flat, int64[k,2] twice,
     float[n,n] gram, float[2,n] soft, int64[2,j] best, int64[n] filled, int64[n] counted, float[r,5] front,

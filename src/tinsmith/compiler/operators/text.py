@@ -25,7 +25,7 @@ def tf_idf_vectorizer(node: Node, x: Tensor) -> Tensor:
     counts = node.map(shape, lambda n, i: literal(0, "float32"))
     for grams, places in _pools(node, indexes):
         counts = _counted(node, rows, counts, grams, places)
-    out = _weighted(node, counts)
+    out = _weighted(node, counts, indexes)
     return node.view(out, (*x.shape[:-1], width))
 
 
@@ -79,16 +79,17 @@ def _counted(node: Node, rows: Tensor, counts: Tensor, grams: Tensor, places: Te
     )
 
 
-def _weighted(node: Node, counts: Tensor) -> Tensor:
-    """Counts, weights of what is there, or their products."""
+def _weighted(node: Node, counts: Tensor, indexes: np.ndarray[Any, Any]) -> Tensor:
+    """Counts, weights of what is there, or their products; a weight belongs to an n-gram."""
     mode = node.text("mode")
-    width = counts.static_shape[1]
-    weights = np.asarray(node.attributes.get("weights") or np.ones(width), np.float32)
-    if mode not in ("TF", "IDF", "TFIDF") or weights.size < width:
-        raise node.refuse(f"mode {mode} with {weights.size} weights for {width} columns")
+    weights = np.asarray(node.attributes.get("weights") or np.ones(len(indexes)), np.float32)
+    if mode not in ("TF", "IDF", "TFIDF") or weights.size != len(indexes):
+        raise node.refuse(f"mode {mode} with {weights.size} weights for {len(indexes)} n-grams")
     if mode == "TF":
         return counts
-    known = node.constant(weights)
+    columns = np.ones(counts.static_shape[1], np.float32)
+    columns[indexes] = weights
+    known = node.constant(columns)
 
     def value(n: Expr, i: Expr) -> Expr:
         count = counts[n, i]

@@ -61,6 +61,8 @@ class Ensemble:
             # A tree of one leaf is given as a node both of whose branches are that leaf.
             pairs = self.children[level[inner[level]]]
             level = np.concatenate([pairs[:, 0], pairs[pairs[:, 0] != pairs[:, 1], 1]])
+        if not reached.all():
+            raise node.refuse("its nodes are not trees: a node cannot be reached from a root")
 
 
 @operator("TreeEnsembleRegressor", domain=ML)
@@ -189,13 +191,18 @@ def _listed(node: Node, kind: str) -> Ensemble:
             if key not in place:
                 raise node.refuse(f"tree {key[0]} has no node {key[1]}")
             children[number, side] = place[key]
-    child = np.zeros(count, bool)
-    child[children[inner].ravel()] = True
     spans, targets, weights = _leaf_weights(node, kind, place)
     return Ensemble(
         tests, _numbers(node, "nodes_featureids"), _numbers(node, "nodes_values").astype(np.float64), children,
-        np.flatnonzero(~child), spans, targets, weights,
+        _roots(children[inner], count), spans, targets, weights,
     )  # fmt: skip
+
+
+def _roots(children: Array, count: int) -> Array:
+    """The nodes that are no child."""
+    free = np.ones(count, bool)
+    free[children.ravel()] = False
+    return np.flatnonzero(free)
 
 
 def _numbers_at(node: Node, name: str, number: int) -> int:
