@@ -7,16 +7,17 @@ from importlib import import_module
 from pathlib import Path
 
 from tinsmith.compiler.ir.model import Model
+from tinsmith.compiler.ir.network import Network
 from tinsmith.errors import ClientError
 from tinsmith.spec.request import CompileRequest
 
-Read = Callable[[Path, CompileRequest], Model]
+Read = Callable[[Path, CompileRequest], Model | Network]
 
 _MODULES = {"ONNX": "onnx", "SKLEARN": "sklearn", "XGBOOST": "xgboost"}
 
 
 def load(framework: str) -> Read:
-    """The `read(directory, request) -> Model` of `framework`, an API value such as "XGBOOST".
+    """The `read(directory, request) -> Model | Network` of `framework`, an API value such as "XGBOOST".
 
     Raises ClientError ("InputConfiguration") for a framework that is not compiled.
     """
