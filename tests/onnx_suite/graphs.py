@@ -74,7 +74,8 @@ class Side:
         domain: str = "",
         **attributes: Any,
     ) -> None:
-        """A node with named inputs, of which `constant` (separated by spaces) are initializers, and outputs."""
+        """A node with named inputs, of which `constant` (separated by spaces) are initializers, and
+        outputs."""
         number = len(self.nodes)
         names = ["" if value is None else f"{name}_{number}" for name, value in inputs.items()]
         results = [f"{name}_{number}" if name else "" for name in types]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,24 +9,27 @@ import pytest
 from tests.onnx_suite.graphs import answers, check, parsed
 from tinsmith.errors import ClientError
 
+Array = np.ndarray[Any, Any]
 X = np.array([[1.0, -2.0, 3.0]], np.float32)
 TRUE, FALSE = np.array(True), np.array(False)
 
 
 @pytest.mark.parametrize("condition", [TRUE, FALSE])
-def test_a_branch_is_taken_by_a_condition_of_the_run(tmp_path: Path, condition: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_a_branch_is_taken_by_a_condition_of_the_run(tmp_path: Path, condition: Array) -> None:
     text = """a (bool c, float[1,3] x) => (float[1,3] y, float[1,3] z) {
       k = Abs(x)
       y, w = If (c) <then_branch = t () => (float[1,3] a, float[1,3] b) { a = Neg(k) b = Relu(x) },
                      else_branch = e () => (float[1,3] a, float[1,3] b) {
-          d = Not(c) a, b = If (d) <then_branch = tt () => (float[1,3] p, float[1,3] q) { p = Exp(x) q = Identity(k) },
-                       else_branch = ee () => (float[1,3] p, float[1,3] q) { p = Identity(x) q = Identity(x) }> }>
+          d = Not(c) a, b = If (d) <then_branch = tt () => (float[1,3] p, float[1,3] q) { p = Exp(x) q =
+              Identity(k) },
+                       else_branch = ee () => (float[1,3] p, float[1,3] q) { p = Identity(x) q =
+                       Identity(x) }> }>
       z = Add(w, y) }"""
     check(tmp_path, text, {"c": condition, "x": X})
 
 
 @pytest.mark.parametrize("condition", [TRUE, FALSE])
-def test_branches_may_differ_in_size(tmp_path: Path, condition: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_branches_may_differ_in_size(tmp_path: Path, condition: Array) -> None:
     text = """a (bool c, float[1,3] x) => (float[n,3] z) {
       y = If (c) <then_branch = t () => (float[2,3] a) { a = Concat<axis=0>(x, x) },
                   else_branch = e () => (float[1,3] b) { b = Identity(x) }>
@@ -55,9 +59,7 @@ LOOP = """a (int64 n, bool go, float[1,3] x, float[1,3] w) => (float[1,3] y, flo
 
 @pytest.mark.parametrize("trips", [0, 1, 4, 100])
 @pytest.mark.parametrize("go", [TRUE, FALSE])
-def test_loops_swap_what_they_carry_and_count_their_rounds(
-    tmp_path: Path, trips: int, go: np.ndarray
-) -> None:  # type: ignore[type-arg]
+def test_loops_swap_what_they_carry_and_count_their_rounds(tmp_path: Path, trips: int, go: Array) -> None:
     text = LOOP.replace("%s", "m, go, x, w").replace(
         "one =", "most = Constant<value_int=50>() m = Min(n, most) one ="
     )
@@ -87,8 +89,10 @@ def test_an_output_per_round_of_a_loop_without_bounds_is_refused(tmp_path: Path)
 def test_a_loop_that_grows_what_it_carries_is_unrolled(tmp_path: Path) -> None:
     text = """a (float[1,3] x) => (float[4,3] y, float[3,1] s) {
       n = Constant<value_int=3>() go = Constant<value=bool {1}>()
-      y, s = Loop (n, go, x) <body = b (int64 i, bool c, float[k,3] p) => (bool c_out, float[m,3] p_out, float[1] e) {
-        c_out = Identity(c) p_out = Concat<axis=0>(p, x) r = ReduceSum<keepdims=0>(p) a = Constant<value_ints=[0]>()
+      y, s = Loop (n, go, x) <body = b (int64 i, bool c, float[k,3] p) => (bool c_out, float[m,3] p_out,
+          float[1] e) {
+        c_out = Identity(c) p_out = Concat<axis=0>(p, x) r = ReduceSum<keepdims=0>(p) a =
+        Constant<value_ints=[0]>()
         e = Unsqueeze(r, a) }> }"""
     check(tmp_path, text, {"x": X})
 
@@ -104,21 +108,22 @@ def test_loops_within_loops(tmp_path: Path) -> None:
 
 def test_a_scan_reads_and_writes_along_any_axis_in_either_direction(tmp_path: Path) -> None:
     text = """a (float[2] h, float[2,5] x, float[5,2] w) => (float[2] y, float[2,5] s, float[5,2] t) {
-      y, s, t = Scan<num_scan_inputs=2, scan_input_axes=[1,0], scan_input_directions=[0,1], scan_output_axes=[1,0],
-                     scan_output_directions=[1,0],
+      y, s, t = Scan<num_scan_inputs=2, scan_input_axes=[1,0], scan_input_directions=[0,1],
+                     scan_output_axes=[1,0], scan_output_directions=[1,0],
         body = b (float[2] p, float[2] u, float[2] v) => (float[2] q, float[2] e, float[2] f) {
           a = Mul(p, u) q = Add(a, v) e = Sub(q, p) f = Identity(p) }>(h, x, w) }"""
     random = np.random.default_rng(0)
     inputs = {
         name: random.normal(size=shape).astype(np.float32)
-        for name, shape in [("h", 2), ("x", (2, 5)), ("w", (5, 2))]
+        for name, shape in [("h", (2,)), ("x", (2, 5)), ("w", (5, 2))]
     }
     check(tmp_path, text, inputs)
 
 
 def test_the_old_scan_ends_shorter_sequences(tmp_path: Path) -> None:
     text = """a (int64[2] l, float[2,1] h, float[2,4,1] x) => (float[2,1] y, float[2,4,1] s) {
-      y, s = Scan<num_scan_inputs=1, directions=[1], body = b (float[1] p, float[1] u) => (float[1] q, float[1] e) {
+      y, s = Scan<num_scan_inputs=1, directions=[1],
+          body = b (float[1] p, float[1] u) => (float[1] q, float[1] e) {
           q = Add(p, u) e = Identity(q) }>(l, h, x) }"""
     x = np.arange(1, 9, dtype=np.float32).reshape(2, 4, 1)
     h = np.zeros((2, 1), np.float32)

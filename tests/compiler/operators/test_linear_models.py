@@ -20,7 +20,8 @@ def test_linear_models_are_those_of_onnxruntime(tmp_path: Path) -> None:
         for rows, labels in [(3, [5, 7, 2]), (2, [5, 7]), (1, [5, 7])]:
             side.add(
                 "LinearClassifier", {"x": X}, {"l": INT64, "s": FLOAT}, domain=ML, post_transform=transform,
-                coefficients=random.normal(size=5 * rows), intercepts=random.normal(size=rows), classlabels_ints=labels,
+                coefficients=random.normal(size=5 * rows), intercepts=random.normal(size=rows),
+                classlabels_ints=labels,
             )  # fmt: skip
         side.add(
             "LinearRegressor", {"x": X}, {"y": FLOAT}, domain=ML, post_transform=transform, targets=2,
@@ -34,8 +35,10 @@ def test_support_vectors_are_those_of_onnxruntime(tmp_path: Path, kernel: str) -
     random, side = np.random.default_rng(2), Side(tmp_path)
     for one_class in (0, 1):
         side.add(
-            "SVMRegressor", {"x": X}, {"y": FLOAT}, domain=ML, kernel_type=kernel, kernel_params=[0.5, 0.3, 3.0],
-            n_supports=4, coefficients=random.normal(size=4), support_vectors=random.normal(size=20), rho=[0.2],
+            "SVMRegressor", {"x": X}, {"y": FLOAT}, domain=ML, kernel_type=kernel,
+            kernel_params=[0.5, 0.3, 3.0], n_supports=4, coefficients=random.normal(size=4),
+            support_vectors=random.normal(size=20),
+            rho=[0.2],
             one_class=one_class,
         )  # fmt: skip
     side.check()

@@ -102,7 +102,8 @@ def test_activations_take_their_parameters_in_order(tmp_path: Path) -> None:
     ],
 )
 def test_what_contradicts_the_weights_is_refused(tmp_path: Path, attributes: str, problem: str) -> None:
-    text = f"a (float[2,1,3] x, float[1,4,3] w, float[1,4,4] r) => (float[2,1,1,4] y) {{ y = RNN<{attributes}>(x,w,r) }}"
+    arrays = "float[2,1,3] x, float[1,4,3] w, float[1,4,4] r"
+    text = f"a ({arrays}) => (float[2,1,1,4] y) {{ y = RNN<{attributes}>(x, w, r) }}"
     given = {
         name: np.zeros(shape, np.float32)
         for name, shape in [("x", (2, 1, 3)), ("w", (1, 4, 3)), ("r", (1, 4, 4))]

@@ -16,7 +16,8 @@ INPUTS = {
     "all": np.ones((4, 5), np.float32),
 }
 
-CHAINS = """a (float[4,5] x) => (float[n] picked, float total, int64[n] column, int64[m] flat, int64[k,2] twice,
+CHAINS = """a (float[4,5] x) => (float[n] picked, float total, int64[n] column, int64[m] flat, int64[k,2]
+twice,
     float[n,n] gram, float[2,n] soft, int64[2,j] best, int64[n] filled, int64[n] counted, float[r,5] front,
     int64[2,n] sums, int64[2] shape, float[q] distinct, int64[2,v] last, int64[w,2] back) {
   zero = Constant<value_int=0>() one = Constant<value_int=1>() zeros = Constant<value_ints=[0]>()
@@ -29,7 +30,8 @@ CHAINS = """a (float[4,5] x) => (float[n] picked, float total, int64[n] column, 
   three = Constant<value_ints=[3]>() few = Min(three, counts) best, unused = TopK(where, few)
   filled = ConstantOfShape<value=int64[1] {7}>(counts) counted = Range(zero, count, one)
   front = Slice(x, zeros, counts, zeros) sums = CumSum(where, one)
-  none = Constant<value_float=0.0>() positive = Greater(x, none) all = Reshape(x, minus) chosen = Reshape(positive, minus)
+  none = Constant<value_float=0.0>() positive = Greater(x, none) all = Reshape(x, minus) chosen =
+  Reshape(positive, minus)
   kept = Compress(all, chosen) distinct = Unique(kept)
   last = Slice(where, minus, counts, ones) step = Constant<value_ints=[-2]>()
   least = Constant<value_ints=[-9223372036854775807]>() back = Slice(rows, minus, least, zeros, step) }"""
@@ -41,7 +43,8 @@ def test_sizes_of_the_run_flow_through_other_operators(tmp_path: Path, name: str
 
 
 DETECTOR = """a (float[1,20,4] b, float[1,3,20] s) => (float[n,4] kept, float[n] sure, int64[n] kind) {
-  most = Constant<value_ints=[5]>() overlap = Constant<value_floats=[0.5]>() least = Constant<value_floats=[0.3]>()
+  most = Constant<value_ints=[5]>() overlap = Constant<value_floats=[0.5]>() least =
+  Constant<value_floats=[0.3]>()
   rows = NonMaxSuppression(b, s, most, overlap, least)
   one = Constant<value_int=1>() two = Constant<value_int=2>() zeros = Constant<value_ints=[0]>()
   box = Gather<axis=1>(rows, two) kind = Gather<axis=1>(rows, one) boxes = Squeeze(b, zeros)

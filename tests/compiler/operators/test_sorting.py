@@ -24,7 +24,9 @@ def top(x: Array, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
             for v in row
         ]
         sign = -1 if largest else 1
-        order[place] = sorted(range(len(row)), key=lambda i: (sign * keys[i][0], sign * keys[i][1], i))  # noqa: B023
+        order[place] = [
+            i for _, _, i in sorted((sign * nan, sign * key, i) for i, (nan, key) in enumerate(keys))
+        ]
     order = np.moveaxis(order, -1, axis).take(range(k), axis)
     return np.take_along_axis(x, order, axis), order
 
@@ -101,7 +103,7 @@ def test_distinct_elements_or_slices(nodes: Nodes, in_order: bool) -> None:
         (random.integers(0, 99, 500), None),
     ]
     for x, axis in cases:
-        given = {} if axis is None else {"axis": axis}
+        given: dict[str, Any] = {} if axis is None else {"axis": axis}
         nodes.add(
             "Unique", x, expected=distinct(x, axis, in_order), folds=False, sorted=int(in_order), **given
         )
@@ -109,7 +111,8 @@ def test_distinct_elements_or_slices(nodes: Nodes, in_order: bool) -> None:
 
 
 def kept(boxes: Array, scores: Array, most: int, overlap: float, least: float) -> Array:
-    """Of every class, best first, what no better box overlaps too much; corners are y, x, y, x in any order."""
+    """Of every class, best first, what no better box overlaps too much; corners are y, x, y, x in any
+    order."""
     rows = []
     for batch, each in enumerate(scores):
         low, high = np.sort(boxes[batch].reshape(-1, 2, 2).astype(np.float64), axis=1).transpose(1, 0, 2)

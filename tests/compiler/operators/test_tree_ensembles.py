@@ -24,7 +24,8 @@ def rows() -> np.ndarray[Any, Any]:
 
 
 def trees(kind: str, ids: Sequence[int], positive: bool = False, every: bool = False) -> dict[str, Any]:
-    """Seven trees of seven nodes with all kinds of tests; a leaf has a weight for one of `ids` or for `every` one."""
+    """Seven trees of seven nodes with all kinds of tests; a leaf has a weight for one of `ids` or for
+    `every` one."""
     random = np.random.default_rng(3)
     names = (
         "treeids",
@@ -75,9 +76,10 @@ def test_classifiers_are_those_of_onnxruntime(tmp_path: Path) -> None:
                     classlabels_int64s=labels, post_transform=transform, **attributes,
                 )  # fmt: skip
     for base in ([0.3], [0.3, 0.1, -0.2]):
+        attributes = trees("class", [0, 1, 2] if len(base) > 1 else [0])
         side.add(
             "TreeEnsembleClassifier", {"x": rows()}, {"l": INT64, "s": FLOAT}, domain=ML, base_values=base,
-            classlabels_int64s=[4, 9, 2][: max(len(base), 2)], **trees("class", range(len(base)) if len(base) > 1 else [0]),
+            classlabels_int64s=[4, 9, 2][: max(len(base), 2)], **attributes,
         )  # fmt: skip
     side.check()
 
@@ -86,13 +88,13 @@ def test_regressors_are_those_of_onnxruntime(tmp_path: Path) -> None:
     side = Side(tmp_path)
     for transform in TRANSFORMS:
         side.add(
-            "TreeEnsembleRegressor", {"x": rows()}, {"y": FLOAT}, domain=ML, n_targets=2, post_transform=transform,
-            **trees("target", [0, 1], every=True),
+            "TreeEnsembleRegressor", {"x": rows()}, {"y": FLOAT}, domain=ML, n_targets=2,
+            post_transform=transform, **trees("target", [0, 1], every=True),
         )  # fmt: skip
     for total in ("SUM", "AVERAGE", "MIN", "MAX"):
         side.add(
-            "TreeEnsembleRegressor", {"x": rows()}, {"y": FLOAT}, domain=ML, n_targets=2, aggregate_function=total,
-            base_values=[0.5, 1.0], **trees("target", [0, 1], every=True),
+            "TreeEnsembleRegressor", {"x": rows()}, {"y": FLOAT}, domain=ML, n_targets=2,
+            aggregate_function=total, base_values=[0.5, 1.0], **trees("target", [0, 1], every=True),
         )  # fmt: skip
     side.check()
 

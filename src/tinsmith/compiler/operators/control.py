@@ -1,6 +1,7 @@
 """Branches and loops.
 
-What a graph inside a node reads from outside is there already; its stages become the body of a Repeat, which for a
+What a graph inside a node reads from outside is there already; its stages become the body of a Repeat,
+which for a
 branch has one round.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,11 +53,15 @@ def if_(node: Node, condition: Tensor) -> tuple[Tensor, ...]:
     outputs = [_either(node, *pair) for pair in zip(*(results for results, _ in lowered), strict=True)]
     truth = element(condition)
     for (results, stages), value in zip(lowered, (truth, ~truth), strict=True):
-        taken = node.map((), lambda value=value: value)  # type: ignore[misc]
-        _, copies = node.collected(lambda results=results: _copy_all(node, outputs, results))  # type: ignore[misc]
+        taken = node.map((), partial(_same, value))
+        _, copies = node.collected(partial(_copy_all, node, outputs, results))
         body = (*stages, *copies)
         node.add(Repeat(body[-1].out, Var("once", 1), body, taken, origin=node.origin))
     return tuple(outputs)
+
+
+def _same(value: Expr) -> Expr:
+    return value
 
 
 def _only(node: Node, condition: Expr, branches: Sequence[Any], possible: int) -> tuple[Tensor, ...]:
@@ -118,7 +124,8 @@ class _Carried:
         return all(_may_fit(state, tensor) for state, tensor in zip(self.states, new, strict=True))
 
     def settled(self, new: Sequence[Tensor], stages: Sequence[Stage]) -> list[Tensor]:
-        """The new values in tensors of the round's own: all states change at once, and one may become another."""
+        """The new values in tensors of the round's own: all states change at once, and one may become
+        another."""
         made = _made(stages)
         return [
             tensor if tensor is state else _fitted(self.node, state, tensor, tensor in made)
@@ -142,7 +149,8 @@ def _may_fit(state: Tensor, new: Tensor) -> bool:
 
 
 def _fitted(node: Node, state: Tensor, new: Tensor, made: bool) -> Tensor:
-    """`new` in a tensor of its own and in the shape of `state`; a run in which that is not its shape fails."""
+    """`new` in a tensor of its own and in the shape of `state`; a run in which that is not its shape
+    fails."""
     if state.shape == new.shape:
         return new if made else node.map(new.shape, lambda *i: new[i])
     for dim, own in zip(state.shape, new.shape, strict=True):
@@ -338,7 +346,8 @@ def _moved(node: Node, tensor: Tensor, axis: int) -> Tensor:
 
 
 def _batched_scan(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
-    """Version 8: every tensor has a first axis of batches, and a second one of time where it is scanned. A sequence
+    """Version 8: every tensor has a first axis of batches, and a second one of time where it is scanned. A
+    sequence
     that is shorter than the others keeps its state, and its outputs are 0 after its end."""
     lengths, *rest = inputs
     tensors = [tensor for tensor in rest if tensor is not None]
@@ -350,7 +359,7 @@ def _batched_scan(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, 
     row, step = Var("row", batch), Var("step", time)
 
     def start() -> tuple[_Carried, list[Tensor]]:
-        parts = [node.map(tensor.shape[1:], lambda *i, t=tensor: t[(row, *i)]) for tensor in tensors]  # type: ignore[misc]
+        parts = [_slice(node, tensor, 0, 0, batch, row) for tensor in tensors]
         return _Carried.of(node, parts[:split]), parts[split:]
 
     (carried, sources), before = node.collected(start)

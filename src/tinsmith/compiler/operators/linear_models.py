@@ -44,7 +44,8 @@ def _scores(node: Node, x: Tensor, count: int) -> Tensor:
     width = rows.shape[1]
     if width * count != coefficients.size or intercepts.size != count:
         raise node.refuse(
-            f"{coefficients.size} coefficients and {intercepts.size} intercepts for {width} features and {count} targets"
+            f"{coefficients.size} coefficients and {intercepts.size} intercepts "
+            f"for {width} features and {count} targets"
         )
     out = product(node, rows, node.constant(coefficients.reshape(count, -1)), transposed=True)
     added = node.constant(intercepts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -204,7 +205,8 @@ def _recurrent(
     defaults: Sequence[str],
     cell: Callable[[_Layer], list[Tensor]],
 ) -> tuple[Tensor | None, ...]:
-    """Y [time, directions, batch, units], then the final states [directions, batch, units]; or as `layout` says."""
+    """Y [time, directions, batch, units], then the final states [directions, batch, units]; or as `layout`
+    says."""
     x, w, r, b = tensors
     batch_first = node.integer("layout", 0)
     if x.rank != 3 or w.rank != 3 or r.rank != 3:
@@ -229,7 +231,7 @@ def _recurrent(
             functions[number * len(defaults) : (number + 1) * len(defaults)], [], [],
         )  # fmt: skip
         history = node.tensor((time, batch, units), x.dtype)
-        _, body = node.collected(lambda layer=layer, history=history: _step(layer, cell, lengths, history))  # type: ignore[misc]
+        _, body = node.collected(partial(_step, layer, cell, lengths, history))
         node.stages += layer.before
         node.add(Repeat(history, step, body, origin=node.origin))
         histories.append(history)
@@ -284,11 +286,11 @@ def _step(
 
         out = new[0]
         shown = layer.map(lambda n, j: select(valid(n), out[n, j], 0))
-        pairs = list(zip(new, layer.states, strict=True))
-        new = [
-            layer.map(lambda n, j, made=made, old=old: select(valid(n), made[n, j], old[n, j]))  # type: ignore[misc]
-            for made, old in pairs
-        ]
+
+        def kept(made: Tensor, old: Tensor) -> Tensor:
+            return layer.map(lambda n, j: select(valid(n), made[n, j], old[n, j]))
+
+        new = list(map(kept, new, layer.states))
     if node.wants(0):
         node.add(Put(history, layer.time, shown, origin=node.origin))
     for state, value in zip(layer.states, new, strict=True):
@@ -334,7 +336,8 @@ def _chosen(values: Sequence[Expr], number: Expr) -> Expr:
 
 
 def _activations(node: Node, defaults: Sequence[str], directions: int) -> list[Function]:
-    """f, g and h of each direction. Parameters stand in the order of the functions that take them. As in onnxruntime,
+    """f, g and h of each direction. Parameters stand in the order of the functions that take them. As in
+    onnxruntime,
     `clip` bounds what goes into f and g, not the cell state that goes into h."""
     given = [
         text.decode() if isinstance(text, bytes) else str(text)

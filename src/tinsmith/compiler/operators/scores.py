@@ -96,7 +96,8 @@ def is_second(node: Node, score: Tensor, labels: np.ndarray[Any, Any], least: fl
 
 
 def two_columns(node: Node, score: Tensor, transform: str, complement: bool) -> Tensor:
-    """Scores of two classes from that of the second one: the first gets what it lacks to 1, or its opposite."""
+    """Scores of two classes from that of the second one: the first gets what it lacks to 1, or its
+    opposite."""
 
     def value(n: Expr, t: Expr) -> Expr:
         own = score[n, 0]

@@ -15,7 +15,8 @@ DEPTH = 200
 
 
 def computed_shape(node: Node, position: int, what: str) -> tuple[Dim, ...]:
-    """The dimensions that an integer input holds: constants, run-time sizes or numbers with a known bound; else those
+    """The dimensions that an integer input holds: constants, run-time sizes or numbers with a known bound;
+    else those
     that the file declares for the first output."""
     declared = node.declared[0] if node.declared else None
     tensor = node.input(position)
@@ -143,8 +144,8 @@ def bound(value: Expr) -> int | None:
             return None if most is None or least is None else most - least
         case Apply(op="div" | "floordiv"):
             most, right = bound(value.args[0]), value.args[1]
-            known = isinstance(right, Literal) and right.value > 0 and most is not None
-            return max(most, 0) // int(right.value) if known else None  # type: ignore[union-attr,arg-type,attr-defined,type-var,operator]
+            divides = isinstance(right, Literal) and right.value > 0 and most is not None
+            return max(most or 0, 0) // bound(right) if divides else None  # type: ignore[operator]
     return None
 
 

@@ -1,4 +1,5 @@
-"""Operators that need elements in order. Elements are sorted as keys, and what is found is picked by index."""
+"""Operators that need elements in order. Elements are sorted as keys, and what is found is picked by
+index."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def sort_key(value: Expr) -> Expr:
 
 
 def sorted_order(node: Node, x: Tensor, axis: int, falling: bool) -> Tensor:
-    """[the other axes.., n]: the indices along `axis` in the order of the elements; of equal ones the lower first."""
+    """[the other axes.., n]: the indices along `axis` in the order of the elements; of equal ones the
+    lower first."""
     last = [*(dim for other, dim in enumerate(x.shape) if other != axis), x.shape[axis]]
 
     def key(*i: Expr) -> Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from tinsmith.compiler.operators.scores import rows_of
 
 @operator("TfIdfVectorizer")
 def tf_idf_vectorizer(node: Node, x: Tensor) -> Tensor:
-    """How often each n-gram of the pool stands in a row, perhaps with gaps of equal length between its elements."""
+    """How often each n-gram of the pool stands in a row, perhaps with gaps of equal length between its
+    elements."""
     if node.attributes.get("pool_strings"):
         raise node.refuse("its pool is text; numbers are needed")
     rows = rows_of(node, x)
@@ -35,7 +37,7 @@ def _pools(node: Node, indexes: np.ndarray[Any, Any]) -> Iterator[tuple[Tensor, 
     starts = [*node.integers("ngram_counts"), len(pool)]
     first, last = node.integer("min_gram_length"), node.integer("max_gram_length")
     done = 0
-    for length, (start, stop) in enumerate(zip(starts, starts[1:], strict=False), 1):
+    for length, (start, stop) in enumerate(pairwise(starts), 1):
         if not 0 <= start <= stop <= len(pool) or (stop - start) % length:
             raise node.refuse(
                 f"ngram_counts {starts[:-1]} do not divide a pool of {len(pool)} numbers into n-grams"

@@ -32,7 +32,8 @@ TOTALS = {"SUM": 0, "AVERAGE": 1, "MIN": 2, "MAX": 3}
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Nodes of all trees: the test that each does on a feature, and the numbers of the two nodes after it. A leaf has
+    """Nodes of all trees: the test that each does on a feature, and the numbers of the two nodes after it.
+    A leaf has
     the weights spans[leaf, 0] to spans[leaf, 1], each for a target."""
 
     tests: Array
@@ -94,7 +95,8 @@ def tree_ensemble_classifier(node: Node, x: Tensor) -> tuple[Tensor, Tensor]:
 def _binary(
     node: Node, x: Tensor, ensemble: Ensemble, labels: Array, transform: str
 ) -> tuple[Tensor, Tensor]:
-    """Two classes with the weights of one, by the rules of onnxruntime: weights that are all positive add up to a
+    """Two classes with the weights of one, by the rules of onnxruntime: weights that are all positive add
+    up to a
     probability of the second class, others to its score. Weights of class 1 leave class 0 a score of 0."""
     probability = bool((ensemble.weights >= 0).all())
     second = bool(ensemble.targets.any())
@@ -151,7 +153,7 @@ def _totals(node: Node, x: Tensor, ensemble: Ensemble, targets: int, total: int)
         "trees",
         [rows, *(node.constant(part if part.size else np.zeros(1), dtype) for part, dtype in parts)],
         [(shape, "float64"), (shape, "int32")],
-        [*rows.shape, len(ensemble.roots), targets, total],  # type: ignore[list-item]
+        [*rows.shape, len(ensemble.roots), targets, total],
     )
     return totals
 
@@ -187,13 +189,14 @@ def _listed(node: Node, kind: str) -> Ensemble:
     children = np.zeros((count, 2), np.int64)
     for side, name in enumerate(("nodes_truenodeids", "nodes_falsenodeids")):
         for number in np.flatnonzero(inner):
-            key = (int(trees[number]), int(_numbers_at(node, name, number)))
+            key = (int(trees[number]), int(_numbers_at(node, name, int(number))))
             if key not in place:
                 raise node.refuse(f"tree {key[0]} has no node {key[1]}")
             children[number, side] = place[key]
     spans, targets, weights = _leaf_weights(node, kind, place)
     return Ensemble(
-        tests, _numbers(node, "nodes_featureids"), _numbers(node, "nodes_values").astype(np.float64), children,
+        tests, _numbers(node, "nodes_featureids"), _numbers(node, "nodes_values").astype(np.float64),
+        children,
         _roots(children[inner], count), spans, targets, weights,
     )  # fmt: skip
 

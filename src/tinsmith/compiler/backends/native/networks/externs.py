@@ -3,11 +3,14 @@
 An Extern "name" calls `ts_name` of a header extern_*.h with, in this order,
 
 - a pointer to each of its inputs, const and restrict, then to `out` and to each of `more`, restrict;
-- its `numbers`: dimensions as ts_index (a known one or one that the run has found out by now), flags and floats;
+- its `numbers`: dimensions as ts_index (a known one or one that the run has found out by now), flags and
+floats;
 - a pointer to a ts_index for each run-time size that the function has to find out (see `ir.loops.sizes_set`).
 
-A function knows of an array only what it is told: element types are fixed per function, so the rules of operators
-bring elements to the type that the function takes (`operators.sorting.sort_key`, for one) and pick by index what it
+A function knows of an array only what it is told: element types are fixed per function, so the rules of
+operators
+bring elements to the type that the function takes (`operators.sorting.sort_key`, for one) and pick by
+index what it
 found. Scratch memory is an output that nobody reads.
 """
 
