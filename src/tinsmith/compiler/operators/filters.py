@@ -79,22 +79,17 @@ class Tabulated:
         single = _tabulate(node, shape, lambda tap, i: self._weights[tap, i].cast("float32"))
         self._by_type = {DOUBLE: self._weights, "float32": single}
 
-    @property
-    def repeat(self) -> int | None:
-        """k, where element i is a copy of element i / k of the axis before."""
-        places, axis = self._places.value, self.axis
-        if places is None or axis.before == 0 or axis.after % axis.before:
-            return None
-        count = axis.after // axis.before
-        return count if np.array_equal(places[0], np.arange(axis.after) // max(count, 1)) else None
-
     def nearest(self, i: Expr) -> Expr:
         """The place of the one element."""
         places = self._places.value
-        if places is not None and len(places[0]) > 1:
-            step = int(places[0, 1] - places[0, 0])
-            if np.array_equal(places[0], places[0, 0] + step * np.arange(len(places[0]))):
-                return i * step + int(places[0, 0])
+        if places is not None and places.size:
+            first, number = int(places[0, 0]), np.arange(self.axis.after)
+            step = int(places[0, 1]) - first if places.size > 1 else 0
+            if np.array_equal(places[0], first + step * number):
+                return i * step + first
+            count = max(self.axis.after // self.axis.before, 1)
+            if np.array_equal(places[0], number // count):
+                return i // count
         return self.place(i, Literal(0, INDEX))
 
     def place(self, i: Expr, tap: Expr) -> Expr:

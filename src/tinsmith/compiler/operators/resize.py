@@ -207,9 +207,6 @@ def _back(node: Node, x: Tensor, dtype: str) -> Tensor:
 
 def _nearest(node: Node, x: Tensor, axes: Sequence[Axis], filter: Filter) -> Tensor:
     tables = {axis.number: Tabulated(node, axis, filter) for axis in axes}
-    repeats = [tables[number].repeat if number in tables else 1 for number in range(x.rank)]
-    if all(repeats) and not filter.crops:
-        return _repeated(node, x, [int(count or 1) for count in repeats])
     shape = [tables[number].axis.after if number in tables else dim for number, dim in enumerate(x.shape)]
 
     def value(*i: Expr) -> Expr:
@@ -220,14 +217,6 @@ def _nearest(node: Node, x: Tensor, axes: Sequence[Axis], filter: Filter) -> Ten
         return result
 
     return node.map(shape, value)
-
-
-def _repeated(node: Node, x: Tensor, counts: Sequence[int]) -> Tensor:
-    """Every element `counts` times, side by side."""
-    shape = static_shape(node, x)
-    apart = [dim for pair in zip(shape, counts, strict=True) for dim in pair]
-    copies = node.map(apart, lambda *i: x[i[::2]])
-    return node.view(copies, [dim * count for dim, count in zip(shape, counts, strict=True)])
 
 
 def _interpolated(node: Node, x: Tensor, axis: Axis, filter: Filter) -> Tensor:

@@ -114,6 +114,16 @@ def test_a_frame_asks_no_element() -> None:
     )
 
 
+def test_a_mirror_asks_no_element() -> None:
+    i, _ = VARS
+    turn = (i - 1) % 6
+    value = SOURCES[0][select(turn < 4, turn, Literal(6, INDEX) - turn), Literal(0, INDEX)]
+    found = pieces(VARS, PLACE, value)
+    assert [piece.vars[0].extent for piece in found] == [1, 4]
+    kinds = {part.op for piece in found for part in walk([piece.value]) if isinstance(part, Apply)}
+    assert kinds <= {"add", "sub", "mul"}
+
+
 def test_what_depends_on_data_stays() -> None:
     i, j = VARS
     value = select(SOURCES[0][0, 0] < 0, SOURCES[0][clipped(i), 0], SOURCES[1][0, clipped(j)])

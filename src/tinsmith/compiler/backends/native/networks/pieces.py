@@ -44,11 +44,12 @@ class Piece:
     value: Expr
 
 
-def pieces(vars: Sequence[Var], place: Load, value: Expr) -> list[Piece]:
-    """The nest that stores `value` at `place`, cut."""
-    cuts = _chosen(vars, value)
+def pieces(vars: Sequence[Var], place: Load, value: Expr, most: int = MOST_PIECES) -> list[Piece]:
+    """The nest that stores `value` at `place`, cut into `most` pieces or fewer."""
+    value = simplified(value)
+    cuts = _chosen(vars, value, most)
     if not any(cuts.values()):
-        return [Piece(tuple(vars), place, simplified(value))]
+        return [Piece(tuple(vars), place, value)]
     ranges = [_ranges(var, cuts.get(var, set())) for var in vars]
     found: list[Piece] = []
     for chosen in product(*ranges):
@@ -62,8 +63,10 @@ def pieces(vars: Sequence[Var], place: Load, value: Expr) -> list[Piece]:
             values[var] = part + start
             inner.append(part)
         index = tuple(substitute(expr, values) for expr in place.index)
-        found.append(Piece(tuple(inner), Load(place.tensor, index), simplified(substitute(value, values))))
-    return found
+        found.append(Piece(tuple(inner), Load(place.tensor, index), substitute(value, values)))
+    # In a piece, more may be an index of one loop.
+    left = most // len(found)
+    return [part for piece in found for part in pieces(piece.vars, piece.place, piece.value, left)]
 
 
 def _ranges(var: Var, cuts: set[int]) -> list[tuple[int, int]]:
@@ -73,7 +76,7 @@ def _ranges(var: Var, cuts: set[int]) -> list[tuple[int, int]]:
     return list(pairwise([0, *sorted(cuts), var.extent]))
 
 
-def _chosen(vars: Sequence[Var], value: Expr) -> dict[Var, set[int]]:
+def _chosen(vars: Sequence[Var], value: Expr, most: int) -> dict[Var, set[int]]:
     """Where to cut each loop; the innermost first, as long as the pieces stay few."""
     cuts: dict[Var, set[int]] = {var: set() for var in vars}
     parts = walk([value])
@@ -82,7 +85,7 @@ def _chosen(vars: Sequence[Var], value: Expr) -> dict[Var, set[int]]:
             for var, places in _cuts(part):
                 if var in cuts and isinstance(var.extent, int):
                     cuts[var] |= {place for place in places if 0 < place < var.extent}
-    count, most = 1, min(MOST_PIECES, MOST_PARTS // len(parts))
+    count, most = 1, min(most, MOST_PARTS // len(parts))
     for var in reversed(vars):
         if count * (len(cuts[var]) + 1) > most:
             cuts[var] = set()
