@@ -80,7 +80,7 @@ def test_ranges_without_end_are_refused(nodes: Nodes) -> None:
     with pytest.raises(ClientError) as error:
         nodes.run()
     assert "a range from 0 to 1 in steps of 0" in str(error.value)
-    assert "its range is neither a constant nor does the file declare the shape" in str(error.value)
+    assert "its step is neither a constant nor does the file declare the shape" in str(error.value)
 
 
 def test_windows(nodes: Nodes) -> None:
