@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.backends.native.networks.expression import Writer
-from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation
+from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation, lanewise
 from tinsmith.compiler.backends.native.networks.kernels.contraction import plan_convolution, plan_gemm
 from tinsmith.compiler.backends.native.networks.kernels.depthwise import plan_depthwise
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
@@ -148,12 +148,7 @@ def _by_lanes(value: Expr, x: Expr) -> Activation:
     argument = Var("v", 1, "float32")
     function = rebuild(value, lambda part: argument if part is x else None)
     lines, (text,) = Writer(_nothing_is_loaded, {argument: "v"}).write([function])
-    body = " ".join([*lines, f"lanes[lane] = {text};"])
-    return Activation(
-        "({ float lanes[TS_LANES]; __builtin_memcpy(lanes, &x, sizeof x); "
-        f"for (int lane = 0; lane < TS_LANES; lane++) {{ const float v = lanes[lane]; {body} }} "
-        "ts_vf result; __builtin_memcpy(&result, lanes, sizeof result); result; })"
-    )
+    return lanewise(text, (), " ".join(lines))
 
 
 def _nothing_is_loaded(load: Load, text: Callable[[Expr], str]) -> str:

@@ -132,9 +132,8 @@ def plan_winograd(
 def transform_kernel(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """[out, in, 3, 3] to [36, in, out], computed in double precision."""
     side = np.array([*(_at_point(point) for point in (0, NEAR, -NEAR, FAR, -FAR)), [0, 0, 1]])
-    combined: NDArray[np.float64] = np.einsum(
-        "ai,ocij,bj->abco", side, weights.astype(np.float64), side, optimize=True
-    )
+    taps = weights.transpose(2, 3, 1, 0).reshape(9, -1).astype(np.float64)
+    combined: NDArray[np.float64] = np.kron(side, side) @ taps
     return combined.reshape(PATCH, weights.shape[1], weights.shape[0]).astype(np.float32)
 
 
