@@ -130,3 +130,13 @@ def test_the_old_scan_ends_shorter_sequences(tmp_path: Path) -> None:
     y, s = answers(tmp_path, parsed(text, 8), {"l": np.array([4, 2]), "h": h, "x": x})
     assert y.ravel().tolist() == [10, 15]
     assert s.reshape(2, 4).tolist() == [[4, 7, 9, 10], [8, 15, 0, 0]]
+
+
+def test_a_run_fails_where_a_round_would_change_a_shape(tmp_path: Path) -> None:
+    text = """a (int64 trips, int64[1] n, float[1,3] x) => (float[1,3] y) {
+      zeros = Constant<value_ints=[0]>()
+      y = Loop (trips, , x) <body = b (int64 i, bool c, float[1,3] p) => (bool c_out, float[k,3] p_out) {
+        c_out = Identity(c) twice = Concat<axis=0>(p, p) p_out = Slice(twice, zeros, n, zeros) }> }"""
+    check(tmp_path / "fits", text, {"trips": np.array(2), "n": np.array([1]), "x": X})
+    with pytest.raises(AssertionError):
+        answers(tmp_path / "grows", parsed(text), {"trips": np.array(2), "n": np.array([2]), "x": X})
