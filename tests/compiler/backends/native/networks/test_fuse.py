@@ -68,6 +68,19 @@ def test_what_is_read_again_and_again_is_stored_once() -> None:
     assert stages(windows) == ["Map", "Map"]
 
 
+def test_overlapping_windows_read_what_is_stored() -> None:
+    def windows(n: Node) -> Tensor:
+        whole = exp(n, A)
+        return n.map((2, 3, 2, 6), lambda i, j, k, m: whole[i, j + k, m])
+
+    def tiles(n: Node) -> Tensor:
+        whole = exp(n, A)
+        return n.map((2, 2, 2, 6), lambda i, j, k, m: whole[i, j * 2 + k, m])
+
+    assert stages(windows) == ["Map", "Map"]
+    assert stages(tiles) == ["Map"]
+
+
 def test_views_do_not_stand_between() -> None:
     assert stages(lambda n: relu(n, n.view(exp(n, A), (2, 1, 4, 2, 3)))) == ["Map"]
     assert stages(lambda n: relu(n, n.view(n.view(exp(n, A), (2, 24)), (2, 4, 6)))) == ["Map"]

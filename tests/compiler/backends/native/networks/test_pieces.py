@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,17 @@ def test_a_mirror_asks_no_element() -> None:
     assert [piece.vars[0].extent for piece in found] == [1, 4]
     kinds = {part.op for piece in found for part in walk([piece.value]) if isinstance(part, Apply)}
     assert kinds <= {"add", "sub", "mul"}
+
+
+@pytest.mark.parametrize("op", ["lt", "le", "gt", "ge"])
+@pytest.mark.parametrize("factor", [-2, -1, 1, 3])
+def test_every_comparison_is_decided(op: str, factor: int) -> None:
+    j = VARS[1]
+    for limit in range(-3, 4):
+        value = select(compare(op, j * factor, 3 * factor + limit), *(literal(n, "float32") for n in (1, 2)))
+        found = pieces(VARS, PLACE, value)
+        assert len(found) <= 2
+        assert all(isinstance(piece.value, Literal) for piece in found)
 
 
 def test_what_depends_on_data_stays() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -98,6 +99,32 @@ def test_a_split_of_a_known_sum_comes_apart_again() -> None:
     assert list(load.index) == [i, j]
     below: Expr = i * 4 + j - 1
     assert through(view, Load(view.out, (below,)), (i, j)) is None
+
+
+@given(shapes(), st.data())
+@settings(deadline=None)
+def test_a_part_of_a_view(pair: tuple[tuple[int, ...], tuple[int, ...]], data: st.DataObject) -> None:
+    source, out = pair
+    view = View(Tensor("out", "float32", out), Tensor("x", "float32", source))
+    # Every axis from some start, in some step; two axes of loops for one of the view.
+    vars = variables([data.draw(st.integers(1, dim)) for dim in out])
+    extra = Var("i9", 2)
+    index: list[Expr] = []
+    for var, dim in zip(vars, out, strict=True):
+        free = dim - int(var.extent if isinstance(var.extent, int) else 0)
+        start = data.draw(st.integers(0, free))
+        more = start < free and data.draw(st.booleans())
+        index.append(var + start + extra if more else var + start)
+    load = through(view, Load(view.out, tuple(index)), ())
+    if load is not None:
+        loops = [*vars, extra]
+        extents = [var.extent for var in loops if isinstance(var.extent, int)]
+
+        def places(parts: tuple[Expr, ...], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+            at = [np.broadcast_to(grid(part, loops, {}), extents) for part in parts]
+            return np.asarray(np.ravel_multi_index(at, shape))
+
+        np.testing.assert_array_equal(places(load.index, source), places(tuple(index), out))
 
 
 def test_an_index_of_the_run_moves_whole_rows_only() -> None:

@@ -38,7 +38,7 @@ def turn(vars: Sequence[Var], where: Element, value: Expr) -> Turn | None:
         return None
     column, to, source = vars[-1], dict(where.terms), dict(value.terms)
     in_step = source.get(column, 0)
-    rows = [var for var in vars[:-1] if source.get(var) == 1 and to.get(var, 0) > 1]
+    rows = [var for var in vars[:-1] if source.get(var) == 1]
     if to.get(column) != 1 or in_step < 2 or len(rows) != 1:
         return None
     row = rows[0]
