@@ -62,7 +62,7 @@ def test_long_rows_and_columns(nodes: Nodes) -> None:
         ((70, 40), (0,)),
         ((2, 70, 40), (1,)),
         ((3, 131), (1,)),
-        ((8, 600), (0,)),
+        ((12, 600), (0,)),
     ):
         x = (numbers(*shape) - 1).astype(np.float32)
         for op in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2"):
