@@ -121,9 +121,10 @@ class _Scope:
             known: dict[Tensor, np.ndarray[Any, Any]] = {}
             try:
                 evaluate(context.stages, known)
+                # A branch may give a tensor of the graph around it, which is none of its stages'.
                 return [
-                    tensor if tensor is None or tensor.value is not None
-                    else Tensor(tensor.name, tensor.dtype, tensor.shape, known[tensor])
+                    Tensor(tensor.name, tensor.dtype, tensor.shape, known[tensor])
+                    if tensor in known else tensor
                     for tensor in outputs
                 ]  # fmt: skip
             except CannotEvaluate:
