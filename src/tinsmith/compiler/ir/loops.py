@@ -404,8 +404,8 @@ class Require(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Repeat(Stage):
-    """Runs `body` for var = 0 .. and stops after var.extent rounds or when `condition` (one BOOL, read before each
-    round) is false: a loop or, of one round, a branch. Tensors that the body writes with Copy or Put keep their content from round to round; `out` is any
+    """Runs `body` for var = 0 .. and stops after var.extent rounds or when `condition` (one BOOL, read before
+    each round) is false: a loop or, of one round, a branch. Tensors that the body writes with Copy or Put keep their content from round to round; `out` is any
     of them."""
 
     var: Var
@@ -629,7 +629,7 @@ def writes(stage: Stage) -> list[Tensor]:
 
 
 def sizes_set(stage: Stage) -> list[Size]:
-    """The run-time sizes that a stage finds out: of an Extern, those in the shapes of what it fills that it is not given."""
+    """The run-time sizes that a stage finds out: of an Extern, those of what it fills that it is not given."""
     match stage:
         case Measure():
             return [stage.size]

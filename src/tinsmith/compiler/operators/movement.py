@@ -167,9 +167,11 @@ def _traced_slice(
     """What is left of each axis is a run-time size."""
     parts = [_traced_part(node, *part) for part in zip(x.shape, begins, ends, strides, strict=True)]
     shape = [length for length, _, _ in parts]
-    return node.map(
-        shape, lambda *i: x[tuple(first + part * step for part, (_, first, step) in zip(i, parts, strict=True))]
-    )
+
+    def value(*i: Expr) -> Expr:
+        return x[tuple(first + index * step for index, (_, first, step) in zip(i, parts, strict=True))]
+
+    return node.map(shape, value)
 
 
 def _traced_part(node: Node, dim: Dim, start: Expr, end: Expr, step: Expr) -> tuple[Dim, Expr, int]:

@@ -47,10 +47,7 @@ def size_of(node: Node, x: Tensor) -> Tensor:
 
 @operator("Reshape")
 def reshape(node: Node, x: Tensor, shape: Tensor | None = None) -> Tensor:
-    if node.known(1) is None:
-        wanted = computed_shape(node, 1, "shape")
-    else:
-        wanted = node.known_ints(1, "shape")
+    wanted = computed_shape(node, 1, "shape") if node.known(1) is None else node.known_ints(1, "shape")
     target = _resolved(node, x.shape, wanted, bool(node.integer("allowzero", 0)))
     before, after = loops.static(x.shape), loops.static(target)
     if before is not None and after is not None and math.prod(before) != math.prod(after):
