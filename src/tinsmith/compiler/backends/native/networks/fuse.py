@@ -73,6 +73,8 @@ EXPENSIVE = frozenset(
 )
 CHEAP = 4
 """Operations that may be done again rather than stored."""
+MOST_CHOICES = 8
+"""By index, in one stage: each makes another loop, which has to be compiled too."""
 
 
 def fuse(loops: Loops) -> Loops:
@@ -192,7 +194,7 @@ def _pays(source: Map, readers: int, loads: Sequence[Load], stage: Stage) -> boo
     elements = math.prod(tensor.static_shape)
     if sum(elements if _once(load, stage) else _rounds(stage) for load in loads) > elements:
         return False
-    if _asks_for_index(source) and not isinstance(stage, Map):
+    if _asks_for_index(source) and not (isinstance(stage, Map) and _choices(source, stage) <= MOST_CHOICES):
         return False
     return readers == 1 or (cost <= CHEAP and not _strides(source))
 
@@ -226,6 +228,12 @@ def _strides(source: Map) -> bool:
             if not isinstance(element.rest, Literal) or steps not in ([], [1]):
                 return True
     return False
+
+
+def _choices(*maps: Map) -> int:
+    """How often they select."""
+    parts = walk([stage.value for stage in maps])
+    return sum(isinstance(part, Apply) and part.op == "select" for part in parts)
 
 
 def _asks_for_index(source: Map) -> bool:
