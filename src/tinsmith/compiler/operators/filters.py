@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +16,31 @@ from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Load, Tensor, call,
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.steering import clamped, inside
 
-if TYPE_CHECKING:
-    from tinsmith.compiler.operators.resize import Axis
-
 DOUBLE = "float64"
+"""The type of coordinates and scales."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis to resize."""
+
+    number: int
+    before: int
+    after: int
+    scale: Expr
+    roi: tuple[Expr, Expr] | None
+
+    @property
+    def least_scale(self) -> float:
+        """What the scale is, or is not below."""
+        return (
+            float(self.scale.value) if isinstance(self.scale, Literal) else self.after / max(self.before, 1)
+        )
+
+    @property
+    def stays(self) -> bool:
+        """Nothing changes along it."""
+        return self.before == self.after and self.roi is None and self.least_scale == 1.0
 
 
 @dataclass(frozen=True)

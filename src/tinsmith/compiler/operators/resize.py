@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
 from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Tensor, call, literal
-from tinsmith.compiler.operators.filters import Filter, Tabulated, coordinates
+from tinsmith.compiler.operators.filters import DOUBLE, Axis, Filter, Tabulated, coordinates
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.steering import declared_shape, static_shape
 
-DOUBLE = "float64"
-"""The type of coordinates and scales."""
 MOST_TERMS = 8
 """Of a sum that is written out."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis to resize."""
-
-    number: int
-    before: int
-    after: int
-    scale: Expr
-    roi: tuple[Expr, Expr] | None
-
-    @property
-    def least_scale(self) -> float:
-        """What the scale is, or is not below."""
-        return (
-            float(self.scale.value) if isinstance(self.scale, Literal) else self.after / max(self.before, 1)
-        )
-
-    @property
-    def stays(self) -> bool:
-        """Nothing changes along it."""
-        return self.before == self.after and self.roi is None and self.least_scale == 1.0
 
 
 @operator("Upsample")
