@@ -6,7 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinsmith.compiler.ir.loops import INDEX, Apply, Dim, Expr, Literal, Load, Tensor, Var, rebuild, size, walk
+from tinsmith.compiler.ir.loops import (
+    INDEX,
+    Apply,
+    Dim,
+    Expr,
+    Literal,
+    Load,
+    Tensor,
+    Var,
+    rebuild,
+    size,
+    walk,
+)
 
 
 @dataclass(frozen=True, eq=False)
