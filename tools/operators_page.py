@@ -13,10 +13,10 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "operators.md"
 HEAD = """\
 # Operators
 
-Every operator of the installed onnx package, made by `.venv/bin/python tools/operators_page.py`. *Compiled* means that
-a rule exists; forms that a rule does not take (an axis that is no constant, say) are refused by name when a model has
-them. `make onnx-suite` compiles and executes onnx's own node tests and prints how many pass. Opsets 7 to the newest
-are read; text, sequences, maps, optional and sparse values are refused.
+Every operator of the installed onnx package, made by `.venv/bin/python tools/operators_page.py`. *Compiled*
+means that a rule exists; forms that a rule does not take (an axis that is no constant, say) are refused by
+name when a model has them. `make onnx-suite` compiles and executes onnx's own node tests and prints how many
+pass. Opsets 7 to the newest are read; text, sequences, maps, optional and sparse values are refused.
 """
 DOMAINS = {"": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
 

@@ -45,7 +45,11 @@ def cases() -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = collect_testcases(None)
-    return [case for case in found if all(map(_numeric, [*case.model.graph.input, *case.model.graph.output]))]
+    return [case for case in found if _is_numeric(case.model)]
+
+
+def _is_numeric(model: Any) -> bool:
+    return all(map(_numeric, [*model.graph.input, *model.graph.output]))
 
 
 def _numeric(value: onnx.ValueInfoProto) -> bool:
@@ -93,7 +97,9 @@ def as_network(model: onnx.ModelProto, inputs: Sequence[Array]) -> Network:
         specs.append(TensorSpec(value.name or "", value.dtype.numpy().name, np.shape(array)))
     outputs = []
     for value in graph.graph.outputs:
-        shape = () if value.shape is None else tuple(dim if isinstance(dim, int) else -1 for dim in value.shape)
+        shape = (
+            () if value.shape is None else tuple(dim if isinstance(dim, int) else -1 for dim in value.shape)
+        )
         assert value.dtype is not None
         outputs.append(TensorSpec(value.name or "", value.dtype.numpy().name, shape))
     return Network("ONNX", "onnx", model.graph.name, graph, tuple(specs), tuple(outputs))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.onnx_suite.nodes import Nodes
 from tinsmith.compiler.ir.evaluate import evaluate
-from tinsmith.compiler.ir.loops import Tensor
+from tinsmith.compiler.ir.scalars import Tensor
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import find
 from tinsmith.errors import ClientError

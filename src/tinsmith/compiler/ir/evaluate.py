@@ -9,26 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import (
-    BOOL,
-    INDEX,
-    Accumulate,
-    Apply,
-    ArgReduce,
-    Contract,
-    Expr,
-    Literal,
-    Load,
-    Map,
-    Reduce,
-    Scatter,
-    Stage,
-    Tensor,
-    Var,
-    View,
-    static,
-    walk,
-)
+from tinsmith.compiler.ir.loops import Accumulate, ArgReduce, Contract, Map, Reduce, Scatter, Stage, View
+from tinsmith.compiler.ir.scalars import BOOL, INDEX, Apply, Expr, Literal, Load, Tensor, Var, static, walk
 
 Array = np.ndarray[Any, Any]
 

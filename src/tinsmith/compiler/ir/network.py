@@ -13,8 +13,8 @@ from tinsmith.compiler.ir.model import TensorSpec
 class Network:
     """An ONNX graph whose inputs have fixed shapes.
 
-    The graph holds nodes of the ONNX operator sets only, with known operators and attributes: functions are inlined,
-    external data is loaded, and an initialiser that is also an input counts as a constant.
+    The graph holds nodes of the ONNX operator sets only, with known operators and attributes: functions are
+    inlined, external data is loaded, and an initialiser that is also an input counts as a constant.
     """
 
     framework: str

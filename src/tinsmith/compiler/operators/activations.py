@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tinsmith.compiler.ir.loops import Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.elementwise import FLOATS, NUMBERS, check_type, pointwise, unary
 from tinsmith.compiler.operators.node import Node, at, broadcast
 from tinsmith.compiler.operators.registry import operator

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinsmith.compiler.ir.loops import (
+from tinsmith.compiler.ir.loops import Copy, Put, Repeat, Stage
+from tinsmith.compiler.ir.scalars import (
     BOOL,
     INDEX,
-    Copy,
     Expr,
     Literal,
     Load,
-    Put,
-    Repeat,
-    Stage,
     Tensor,
     Var,
     both,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Apply, Expr, Tensor, literal, select
+from tinsmith.compiler.ir.scalars import Apply, Expr, Tensor, literal, select
 from tinsmith.compiler.operators.elementwise import pointwise
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import Contract, Expr, Gemm, Tensor
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.loops import Contract, Gemm
+from tinsmith.compiler.ir.scalars import Expr, Tensor
 from tinsmith.compiler.operators.node import Node, at, broadcast
 from tinsmith.compiler.operators.reductions import wide
 from tinsmith.compiler.operators.registry import operator
@@ -32,7 +33,7 @@ def product(node: Node, a: Tensor, b: Tensor, transposed: bool = False) -> Tenso
     n = b.shape[-2 if transposed else -1]
     batch = broadcast(node, a.shape[:-2], b.shape[:-2])
     shape = (*batch, a.shape[-2], n)
-    vars, (over,) = loops.variables(shape), loops.variables([k], "r")
+    vars, (over,) = scalars.variables(shape), scalars.variables([k], "r")
     lead, row, column = vars[:-2], vars[-2], vars[-1]
 
     def b_at() -> Expr:

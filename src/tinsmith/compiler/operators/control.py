@@ -14,21 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import (
-    BOOL,
-    Copy,
-    Dim,
-    Expr,
-    Put,
-    Repeat,
-    Require,
-    Size,
-    Stage,
-    Tensor,
-    Var,
-    select,
-)
+from tinsmith.compiler.ir import loops, scalars
+from tinsmith.compiler.ir.loops import Copy, Put, Repeat, Require, Stage
+from tinsmith.compiler.ir.scalars import BOOL, Dim, Expr, Size, Tensor, Var, select
 from tinsmith.compiler.operators.node import Node, bool_of, element
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.steering import clamped, static_shape
@@ -100,7 +88,7 @@ def _copy_all(node: Node, outputs: Sequence[Tensor], results: Sequence[Tensor]) 
     for output, result in zip(outputs, results, strict=True):
         for dim, own in zip(output.shape, result.shape, strict=True):
             if isinstance(dim, Size):
-                node.set_size(dim, loops.size(own))
+                node.set_size(dim, scalars.size(own))
         node.add(Copy(output, result, origin=node.origin))
 
 
@@ -156,7 +144,9 @@ def _fitted(node: Node, state: Tensor, new: Tensor, made: bool) -> Tensor:
     for dim, own in zip(state.shape, new.shape, strict=True):
         if isinstance(own, Size):
             node.add(
-                Require(node.tensor((), BOOL), loops.compare("eq", own, loops.size(dim)), origin=node.origin)
+                Require(
+                    node.tensor((), BOOL), scalars.compare("eq", own, scalars.size(dim)), origin=node.origin
+                )
             )
     return node.map(state.shape, lambda *i: new[tuple(map(clamped, i, new.shape))])
 
@@ -302,7 +292,9 @@ def scan(node: Node, *inputs: Tensor | None) -> tuple[Tensor, ...]:
 
     def finish() -> None:
         for history, tensor, back in zip(scans, outputs, turned, strict=True):
-            node.add(Put(history, loops.size(time - 1) - step if back else step, tensor, origin=node.origin))
+            node.add(
+                Put(history, scalars.size(time - 1) - step if back else step, tensor, origin=node.origin)
+            )
         carried.advance(carried.settled(new, stages))
 
     _, after = node.collected(finish)
@@ -331,7 +323,7 @@ def _common_length(node: Node, lengths: Sequence[Dim]) -> int:
 
 
 def _slice(node: Node, tensor: Tensor, axis: int, backwards: int, time: int, step: Expr) -> Tensor:
-    place = loops.size(time - 1) - step if backwards else step
+    place = scalars.size(time - 1) - step if backwards else step
     shape = (*tensor.shape[:axis], *tensor.shape[axis + 1 :])
     return node.map(shape, lambda *i: tensor[(*i[:axis], place, *i[axis:])])
 

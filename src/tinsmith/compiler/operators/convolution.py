@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import Contract, Conv, Expr, Literal, Tensor, both, call, literal, select
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.loops import Contract, Conv
+from tinsmith.compiler.ir.scalars import Expr, Literal, Tensor, both, call, literal, select
 from tinsmith.compiler.operators.activations import logistic
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.reductions import Index, unravel, wide
@@ -53,8 +54,8 @@ def accumulate(
 ) -> Tensor:
     """The sum of left(index into x) * right(index into w) over every window; padding counts as zero."""
     spatial = len(window.sizes)
-    vars = loops.variables((x.shape[0], w.shape[0], *window.out))
-    over = loops.variables(w.shape[1:], "r")
+    vars = scalars.variables((x.shape[0], w.shape[0], *window.out))
+    over = scalars.variables(w.shape[1:], "r")
     index = window.index(vars[2:], over[1:])
     channel: Expr = over[0]
     if groups > 1:
@@ -142,7 +143,7 @@ def _by_phases(node: Node, x: Tensor, w: Tensor, form: _Transposed) -> Tensor:
     phases = math.prod(form.strides)
 
     def value(*i: Expr) -> Expr:
-        phase: Expr = Literal(0, loops.INDEX)
+        phase: Expr = Literal(0, scalars.INDEX)
         places = []
         for y, begin, stride in zip(i[2:], form.begins, form.strides, strict=True):
             phase = phase * stride + (y + begin) % stride if stride > 1 else phase
@@ -193,8 +194,8 @@ def _gathered(node: Node, x: Tensor, w: Tensor, form: _Transposed) -> Tensor:
     """Every output looks for the inputs that reach it."""
     per_group, outputs = w.static_shape[0] // form.groups, w.static_shape[1]
     shape = (x.shape[0], outputs * form.groups, *form.out)
-    vars = loops.variables(shape)
-    over = loops.variables((per_group, *w.shape[2:]), "r")
+    vars = scalars.variables(shape)
+    over = scalars.variables((per_group, *w.shape[2:]), "r")
     group = vars[1].__floordiv__(outputs)
     channel = group * per_group + over[0]
     tests: list[Expr] = []
@@ -240,8 +241,8 @@ def deform_conv(
         return (value if mask is None else value * mask[(n, tap, *y)].cast(dtype)).cast(x.dtype)
 
     columns = node.map((x.shape[0], channels, taps, *window.out), sample)
-    vars = loops.variables((x.shape[0], w.shape[0], *window.out))
-    over = loops.variables((w.shape[1], taps), "r")
+    vars = scalars.variables((x.shape[0], w.shape[0], *window.out))
+    over = scalars.variables((w.shape[1], taps), "r")
     channel = vars[1].__floordiv__(w.static_shape[0] // groups) * w.static_shape[1] + over[0]
     lhs = columns[(vars[0], channel, over[1], *vars[2:])]
     rhs = w[(vars[1], over[0], *unravel(over[1], window.kernel))]

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import INDEX, Contract, Dim, Expr, Literal, Load, Tensor, Var
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.loops import Contract
+from tinsmith.compiler.ir.scalars import INDEX, Dim, Expr, Literal, Load, Tensor, Var
 from tinsmith.compiler.operators.contractions import permuted, product
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
@@ -128,8 +129,8 @@ def _pair(node: Node, a: _Term, b: _Term, out: Labels, dims: dict[str, Dim]) -> 
     over = tuple(label for label in a.labels if label not in out)
     if over and _plain(a, dims) and _plain(b, dims) and set(out) == {*a.labels, *b.labels} - set(over):
         return _as_matrices(node, a, b, out, over, dims)
-    vars = loops.variables([dims[label] for label in out])
-    inner = loops.variables([dims[label] for label in over], "r")
+    vars = scalars.variables([dims[label] for label in out])
+    inner = scalars.variables([dims[label] for label in over], "r")
     named: dict[str, Expr] = dict(zip((*out, *over), (*vars, *inner), strict=True))
     shape = tuple(var.extent for var in vars)
     if not over:

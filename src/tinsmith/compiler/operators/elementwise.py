@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.node import Node, at, broadcast
 from tinsmith.compiler.operators.registry import operator
 

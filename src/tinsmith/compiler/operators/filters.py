@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinsmith.compiler.ir.evaluate import evaluate
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Load, Tensor, call, literal, select, walk
+from tinsmith.compiler.ir.scalars import INDEX, Expr, Literal, Load, Tensor, call, literal, select, walk
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.steering import clamped, inside
 

@@ -5,8 +5,8 @@ A run's index is clamped to its axis: a wrong one gives some element, never fore
 
 from __future__ import annotations
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import Expr, Literal, Tensor, select
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.scalars import Expr, Literal, Tensor, select
 from tinsmith.compiler.operators.node import Node, wrapped
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.steering import clamped, declared_shape
@@ -31,7 +31,7 @@ def _taken(node: Node, x: Tensor, axis: int, indices: Tensor) -> Tensor:
     number, extent = int(indices.value.ravel()[0]), x.shape[axis]
     if isinstance(extent, int) and not -extent <= number < extent:
         raise node.refuse(f"index {number} of an axis of length {extent}")
-    place: Expr = loops.size(extent) + number if number < 0 else Literal(number, loops.INDEX)
+    place: Expr = scalars.size(extent) + number if number < 0 else Literal(number, scalars.INDEX)
     if not isinstance(extent, int):
         place = clamped(place, extent)
     end = axis + indices.rank
@@ -87,7 +87,7 @@ def array_feature_extractor(node: Node, x: Tensor, indices: Tensor) -> Tensor:
     )
 
 
-def _length(node: Node, tensor: Tensor) -> loops.Dim:
+def _length(node: Node, tensor: Tensor) -> scalars.Dim:
     long = [dim for dim in tensor.shape if dim != 1]
     if len(long) > 1:
         raise node.refuse(f"indices of shape {tensor.shape}, expected one dimension")

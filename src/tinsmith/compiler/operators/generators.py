@@ -9,7 +9,7 @@ from typing import NoReturn
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Dim, Expr, Literal, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Dim, Expr, Literal, Tensor, call, literal, select
 from tinsmith.compiler.operators.activations import REPRODUCIBLE
 from tinsmith.compiler.operators.elementwise import FLOATS, NUMBERS, check_type
 from tinsmith.compiler.operators.node import Node, element

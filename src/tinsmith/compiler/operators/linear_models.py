@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.ir.loops import Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.contractions import product
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator

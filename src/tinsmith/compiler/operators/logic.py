@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import BOOL, Expr, Literal, Tensor, call, compare, literal, select
+from tinsmith.compiler.ir.scalars import BOOL, Expr, Literal, Tensor, call, compare, literal, select
 from tinsmith.compiler.operators.elementwise import FLOATS, INTEGERS, NUMBERS, check_type, pointwise, unary
 from tinsmith.compiler.operators.node import Node, broadcast
 from tinsmith.compiler.operators.registry import operator

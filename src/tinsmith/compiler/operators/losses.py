@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinsmith.compiler.ir.loops import Expr, Literal, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Literal, Tensor, call, literal, select
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.reductions import reduce_axes, softmax, wide
 from tinsmith.compiler.operators.registry import operator

@@ -10,8 +10,9 @@ import numpy as np
 import onnx_ir
 
 from tinsmith.compiler.ir.evaluate import CannotEvaluate, evaluate
-from tinsmith.compiler.ir.loops import Extern, Loops, Map, Repeat, Stage, Tensor, View
+from tinsmith.compiler.ir.loops import Extern, Loops, Map, Repeat, Stage, View
 from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.ir.scalars import Tensor
 from tinsmith.compiler.operators.node import Node, Unsupported
 from tinsmith.compiler.operators.registry import find
 from tinsmith.errors import ClientError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.ir.loops import Expr, Tensor, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Tensor, literal, select
 from tinsmith.compiler.operators.elementwise import FLOATS, NUMBERS, check_type, pointwise
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import INDEX, Dim, Expr, Literal, Tensor, binary, call, select
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.scalars import INDEX, Dim, Expr, Literal, Tensor, binary, call, select
 from tinsmith.compiler.operators.node import Node, element
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.sizes import total, traced
@@ -120,7 +120,7 @@ def slice_(node: Node, x: Tensor, *_: Tensor | None) -> Tensor:
     if starts is None or ends is None:
         raise node.refuse("starts or ends are missing")
     one = Literal(1, INDEX)
-    everything = [loops.size(dim) for dim in x.shape]
+    everything = [scalars.size(dim) for dim in x.shape]
     begins = per_axis(node, starts, axes, [Literal(0, INDEX)] * x.rank)
     finishes = per_axis(node, ends, axes, everything)
     strides = per_axis(node, steps or [one] * len(starts), axes, [one] * x.rank)
@@ -176,7 +176,7 @@ def _traced_slice(
 
 def _traced_part(node: Node, dim: Dim, start: Expr, end: Expr, step: Expr) -> tuple[Dim, Expr, int]:
     """Length, first index and step along one axis."""
-    extent, (first, last, stride) = loops.size(dim), (traced(node, part) for part in (start, end, step))
+    extent, (first, last, stride) = scalars.size(dim), (traced(node, part) for part in (start, end, step))
     by = number_of(stride)
     if not by:
         raise node.refuse("a step that is 0 or known only at run time")

@@ -10,26 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 import onnx_ir
 
-from tinsmith.compiler.ir import dtypes, loops
-from tinsmith.compiler.ir.loops import (
-    BOOL,
-    INDEX,
-    ArgReduce,
-    Dim,
-    Expr,
-    Extern,
-    Literal,
-    Load,
-    Map,
-    Measure,
-    Reduce,
-    Scatter,
-    Size,
-    Stage,
-    Tensor,
-    Var,
-    View,
-)
+from tinsmith.compiler.ir import dtypes, scalars
+from tinsmith.compiler.ir.loops import ArgReduce, Extern, Map, Measure, Reduce, Scatter, Stage, View
+from tinsmith.compiler.ir.scalars import BOOL, INDEX, Dim, Expr, Literal, Load, Size, Tensor, Var
 
 Result = TypeVar("Result")
 
@@ -170,7 +153,7 @@ class Node:
 
     def map(self, shape: Sequence[Dim], value: Callable[..., Expr], dtype: str | None = None) -> Tensor:
         """out[i, j, ..] = value(i, j, ..)"""
-        vars = loops.variables(shape)
+        vars = scalars.variables(shape)
         expr = value(*vars)
         assert dtype is None or expr.dtype == dtype, (dtype, expr.dtype)
         return self.add(Map(self.tensor(shape, expr.dtype), vars, expr, origin=self.origin))
@@ -179,7 +162,7 @@ class Node:
         self, shape: Sequence[Dim], over: Sequence[Dim], kind: str, value: Callable[..., Expr]
     ) -> Tensor:
         """out[i..] = kind over r.. of value(i.., r..)"""
-        vars, reduced = loops.variables(shape), loops.variables(over, "r")
+        vars, reduced = scalars.variables(shape), scalars.variables(over, "r")
         expr = value(*vars, *reduced)
         return self.add(Reduce(self.tensor(shape, expr.dtype), vars, reduced, kind, expr, origin=self.origin))
 
@@ -187,7 +170,7 @@ class Node:
         self, shape: Sequence[Dim], over: Dim, kind: str, last: bool, value: Callable[..., Expr]
     ) -> Tensor:
         """out[i..] = the r of the greatest or least value(i.., r)"""
-        vars, (reduced,) = loops.variables(shape), loops.variables([over], "r")
+        vars, (reduced,) = scalars.variables(shape), scalars.variables([over], "r")
         expr = value(*vars, reduced)
         return self.add(
             ArgReduce(self.tensor(shape, "int64"), vars, reduced, kind, expr, last, origin=self.origin)
@@ -203,7 +186,7 @@ class Node:
         guard: Callable[..., Expr] | None = None,
     ) -> Tensor:
         """out[i..] = base(i..), then out[index] = combine(.., value) for (index, value) = update(r..)."""
-        vars, reduced = loops.variables(shape), loops.variables(over, "r")
+        vars, reduced = scalars.variables(shape), scalars.variables(over, "r")
         start = base(*vars)
         index, value = update(*reduced)
         condition = guard(*reduced) if guard else None
@@ -251,7 +234,7 @@ class Node:
 
     def view(self, source: Tensor, shape: Sequence[Dim]) -> Tensor:
         """The same elements in another shape."""
-        static = loops.static(shape)
+        static = scalars.static(shape)
         if source.value is not None and static is not None:
             return self.constant(source.value.reshape(static), source.dtype)
         if source.shape == tuple(shape):
@@ -287,7 +270,7 @@ def at(tensor: Tensor, index: Sequence[Expr]) -> Expr:
 
 def count(shape: Sequence[Dim]) -> Dim:
     """Elements; where one dimension is known only at run time, the others must be 1."""
-    static = loops.static(shape)
+    static = scalars.static(shape)
     if static is not None:
         return math.prod(static)
     (unknown,) = (dim for dim in shape if not isinstance(dim, int))
@@ -308,7 +291,7 @@ def bool_of(expr: Expr) -> Expr:
 
 def wrapped(index: Expr, extent: Dim) -> Expr:
     """A possibly negative index, counted from the end where it is."""
-    return loops.select(index < 0, index + loops.size(extent), index)
+    return scalars.select(index < 0, index + scalars.size(extent), index)
 
 
 Vars = tuple[Var, ...]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinsmith.compiler.ir.loops import Dim, Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Dim, Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.node import Node, at
 from tinsmith.compiler.operators.reductions import Index, kept_index, reduce_axes, wide
 from tinsmith.compiler.operators.registry import operator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Tensor, select
+from tinsmith.compiler.ir.scalars import INDEX, Expr, Literal, Tensor, select
 from tinsmith.compiler.operators.node import Node, element
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.steering import (

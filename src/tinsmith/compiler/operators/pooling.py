@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Expr, Literal, Tensor, call, literal
+from tinsmith.compiler.ir.scalars import Expr, Literal, Tensor, call, literal
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.reductions import reduce_axes, unravel, wide
 from tinsmith.compiler.operators.registry import operator

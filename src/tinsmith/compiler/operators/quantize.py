@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import INDEX, Apply, Expr, Literal, Load, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import INDEX, Apply, Expr, Literal, Load, Tensor, call, literal, select
 from tinsmith.compiler.operators.activations import clamped
 from tinsmith.compiler.operators.elementwise import FLOATS, check_type
 from tinsmith.compiler.operators.node import Node

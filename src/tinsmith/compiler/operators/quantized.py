@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinsmith.compiler.ir import dtypes, loops
-from tinsmith.compiler.ir.loops import Contract, Dim, Expr, Tensor, call, literal
+from tinsmith.compiler.ir import dtypes, scalars
+from tinsmith.compiler.ir.loops import Contract
+from tinsmith.compiler.ir.scalars import Dim, Expr, Tensor, call, literal
 from tinsmith.compiler.operators.convolution import accumulate, geometry
 from tinsmith.compiler.operators.node import Node, at, broadcast, element
 from tinsmith.compiler.operators.reductions import Index
@@ -61,7 +62,7 @@ def _multiplied(node: Node, a: Tensor, b: Tensor, a_zero: Tensor | None, b_zero:
     a_value = _centred(left, a_zero, _along(node, a_zero, left, -2))
     b_value = _centred(right, b_zero, _along(node, b_zero, right, -1))
     shape: tuple[Dim, ...] = (*batch, left.shape[-2], right.shape[-1])
-    vars, (k,) = loops.variables(shape), loops.variables([left.shape[-1]], "r")
+    vars, (k,) = scalars.variables(shape), scalars.variables([left.shape[-1]], "r")
     lead, row, column = vars[:-2], vars[-2], vars[-1]
     lhs, rhs = a_value(_own(left, (*lead, row, k))), b_value(_own(right, (*lead, k, column)))
     out = node.add(Contract(node.tensor(shape, "int32"), vars, (k,), lhs, rhs, origin=node.origin))
@@ -79,7 +80,7 @@ def _own(x: Tensor, index: Index) -> Index:
     """The index into x, whose leading dimensions broadcast."""
     own = index[len(index) - x.rank :]
     return tuple(
-        literal(0, loops.INDEX) if dim == 1 else part for dim, part in zip(x.shape, own, strict=True)
+        literal(0, scalars.INDEX) if dim == 1 else part for dim, part in zip(x.shape, own, strict=True)
     )
 
 

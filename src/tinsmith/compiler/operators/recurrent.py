@@ -12,8 +12,9 @@ from functools import partial
 
 import numpy as np
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import Copy, Expr, Put, Repeat, Tensor, Var, call, literal, select
+from tinsmith.compiler.ir import loops, scalars
+from tinsmith.compiler.ir.loops import Copy, Put, Repeat
+from tinsmith.compiler.ir.scalars import Expr, Tensor, Var, call, literal, select
 from tinsmith.compiler.operators.activations import clamped, logistic, softplus_of, widened
 from tinsmith.compiler.operators.contractions import product
 from tinsmith.compiler.operators.node import Node
@@ -227,7 +228,7 @@ def _recurrent(
         layer = _Layer(
             node, number, units, batch, _part(node, r, number), b, gate_count,
             _products(node, x, _part(node, w, number)),
-            loops.size(time - 1) - step if backwards else step,
+            scalars.size(time - 1) - step if backwards else step,
             functions[number * len(defaults) : (number + 1) * len(defaults)], [], [],
         )  # fmt: skip
         history = node.tensor((time, batch, units), x.dtype)
@@ -322,7 +323,7 @@ def _outputs(
     return tuple(results)
 
 
-def _joined(node: Node, tensors: Sequence[Tensor], shape: tuple[loops.Dim, ...], axis: int) -> Tensor:
+def _joined(node: Node, tensors: Sequence[Tensor], shape: tuple[scalars.Dim, ...], axis: int) -> Tensor:
     """The tensors along a new axis."""
     if len(tensors) == 1:
         return node.view(tensors[0], shape)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from tinsmith.compiler.ir import dtypes, loops
-from tinsmith.compiler.ir.loops import BOOL, Accumulate, Dim, Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir import dtypes, scalars
+from tinsmith.compiler.ir.loops import Accumulate
+from tinsmith.compiler.ir.scalars import BOOL, Dim, Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
 
@@ -35,7 +36,9 @@ def reduce_axes(
 
 def kept_index(index: Index, axes: Sequence[int]) -> Index:
     """The index of what `reduce_axes` with `keepdims` made of `axes`."""
-    return tuple(loops.Literal(0, loops.INDEX) if axis in axes else part for axis, part in enumerate(index))
+    return tuple(
+        scalars.Literal(0, scalars.INDEX) if axis in axes else part for axis, part in enumerate(index)
+    )
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ _RULES = {
     "ReduceProd": _Rule("prod"),
     "ReduceMax": _Rule("max"),
     "ReduceMin": _Rule("min"),
-    "ReduceMean": _Rule("sum", after=lambda total, count: total / loops.size(count).cast(total.dtype)),
+    "ReduceMean": _Rule("sum", after=lambda total, count: total / scalars.size(count).cast(total.dtype)),
     "ReduceL1": _Rule("sum", lambda x: call("abs", x), lambda total, _: total),
     "ReduceL2": _Rule("sum", lambda x: x * x, lambda total, _: call("sqrt", total), real=True),
     "ReduceSumSquare": _Rule("sum", lambda x: x * x, lambda total, _: total),
@@ -219,7 +222,7 @@ def _are(axes: Tensor, choice: Sequence[int], rank: int) -> Expr:
             this = value.equals(axis) | value.equals(axis - rank)
             one = this if one is None else one | this
         tests.append(one)
-    found = loops.both([test for test in tests if test is not None])
+    found = scalars.both([test for test in tests if test is not None])
     assert found is not None
     return found
 
@@ -254,7 +257,7 @@ def cumulative(node: Node, x: Tensor, axis: Tensor) -> Tensor:
 
 
 def _accumulated(node: Node, x: Tensor, axis: int, kind: str) -> Tensor:
-    vars = loops.variables(x.shape)
+    vars = scalars.variables(x.shape)
     exclusive, reverse = bool(node.integer("exclusive", 0)), bool(node.integer("reverse", 0))
     stage = Accumulate(
         node.tensor(x.shape, x.dtype), vars, vars[axis], kind, x[vars], exclusive, reverse,

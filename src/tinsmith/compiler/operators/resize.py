@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Tensor, call, literal
+from tinsmith.compiler.ir.scalars import INDEX, Expr, Literal, Tensor, call, literal
 from tinsmith.compiler.operators.filters import DOUBLE, Axis, Filter, Tabulated, coordinates
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Tensor, call, select, size
+from tinsmith.compiler.ir.scalars import INDEX, Expr, Literal, Tensor, call, select, size
 from tinsmith.compiler.operators.elementwise import FLOATS, check_type
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import INDEX, Dim, Expr, Literal, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import INDEX, Dim, Expr, Literal, Tensor, call, literal, select
 from tinsmith.compiler.operators.filters import Filter
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.pad import mirrored, reflected

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Tensor, select
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.scalars import INDEX, Expr, Literal, Tensor, select
 from tinsmith.compiler.operators.node import Node, wrapped
 from tinsmith.compiler.operators.pad import framed
 from tinsmith.compiler.operators.registry import operator
@@ -59,7 +59,7 @@ def _within(place: Sequence[Expr], x: Tensor) -> Expr:
         [
             inside(part, dim)
             for part, dim in zip(place, x.shape, strict=True)
-            if not (isinstance(part, loops.Var) and part.extent == dim)
+            if not (isinstance(part, scalars.Var) and part.extent == dim)
         ]
     )
 

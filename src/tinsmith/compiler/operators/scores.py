@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.ir.loops import Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.activations import logistic
 from tinsmith.compiler.operators.node import Node
 

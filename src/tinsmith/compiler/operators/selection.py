@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import BOOL, Dim, Expr, Tensor
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.scalars import BOOL, Dim, Expr, Tensor
 from tinsmith.compiler.operators.node import Node, bool_of
 from tinsmith.compiler.operators.registry import operator
 
@@ -31,7 +31,7 @@ def non_zero(node: Node, x: Tensor) -> Tensor:
     def value(row: Expr, n: Expr) -> Expr:
         result = rows[-1](n)
         for axis in reversed(range(x.rank - 1)):
-            result = loops.select(row.equals(axis), rows[axis](n), result)
+            result = scalars.select(row.equals(axis), rows[axis](n), result)
         return result.cast("int64")
 
     return node.map((x.rank, where.shape[0]), value)
@@ -43,8 +43,8 @@ def _coordinate(where: Tensor, shape: tuple[Dim, ...], axis: int) -> Callable[[E
     def coordinate(n: Expr) -> Expr:
         position = where[n].as_index
         for dim in reversed(shape[axis + 1 :]):
-            position = position // loops.size(dim)
-        return position % loops.size(shape[axis]) if axis else position
+            position = position // scalars.size(dim)
+        return position % scalars.size(shape[axis]) if axis else position
 
     return coordinate
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import Dim, Expr, Size, Tensor
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.scalars import Dim, Expr, Size, Tensor
 from tinsmith.compiler.operators.node import Node, at, broadcast
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.sizes import computed_shape
@@ -17,14 +17,14 @@ from tinsmith.compiler.operators.steering import axes_of, clamped, declared_shap
 def shape_of(node: Node, x: Tensor) -> Tensor:
     start, end, _ = slice(node.integer("start", 0), node.integer("end", x.rank)).indices(x.rank)
     dims = x.shape[start:end]
-    known = loops.static(dims)
+    known = scalars.static(dims)
     if known is not None:
         return node.constant(list(known), "int64")
 
     def value(axis: Expr) -> Expr:
-        result = loops.size(dims[-1])
+        result = scalars.size(dims[-1])
         for number in reversed(range(len(dims) - 1)):
-            result = loops.select(axis.equals(number), loops.size(dims[number]), result)
+            result = scalars.select(axis.equals(number), scalars.size(dims[number]), result)
         return result.cast("int64")
 
     return node.map((len(dims),), value)
@@ -32,14 +32,14 @@ def shape_of(node: Node, x: Tensor) -> Tensor:
 
 @operator("Size")
 def size_of(node: Node, x: Tensor) -> Tensor:
-    known = loops.static(x.shape)
+    known = scalars.static(x.shape)
     if known is not None:
         return node.constant(math.prod(known), "int64")
 
     def value() -> Expr:
-        total: Expr = loops.literal(1, loops.INDEX)
+        total: Expr = scalars.literal(1, scalars.INDEX)
         for dim in x.shape:
-            total = total * loops.size(dim)
+            total = total * scalars.size(dim)
         return total.cast("int64")
 
     return node.map((), value)
@@ -49,7 +49,7 @@ def size_of(node: Node, x: Tensor) -> Tensor:
 def reshape(node: Node, x: Tensor, shape: Tensor | None = None) -> Tensor:
     wanted = computed_shape(node, 1, "shape") if node.known(1) is None else node.known_ints(1, "shape")
     target = _resolved(node, x.shape, wanted, bool(node.integer("allowzero", 0)))
-    before, after = loops.static(x.shape), loops.static(target)
+    before, after = scalars.static(x.shape), scalars.static(target)
     if before is not None and after is not None and math.prod(before) != math.prod(after):
         raise node.refuse(f"shape {before} does not become {after}")
     return node.view(x, target)
@@ -95,7 +95,9 @@ def _quotient(node: Node, shape: Sequence[Dim], others: Sequence[Dim]) -> Dim:
     """The elements of `shape` divided by those of `others`, at run time."""
     count, divisor = node.elements(shape), node.elements(others)
     most = count.most if isinstance(count, Size) else count
-    return node.measure(loops.size(count) // loops.call("max", loops.size(divisor), loops.size(1)), most)
+    return node.measure(
+        scalars.size(count) // scalars.call("max", scalars.size(divisor), scalars.size(1)), most
+    )
 
 
 @operator("Flatten")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinsmith.compiler.ir import dtypes, loops
-from tinsmith.compiler.ir.loops import INDEX, Apply, Dim, Expr, Literal, Load, Map, Size, Tensor, View, binary
+from tinsmith.compiler.ir import dtypes, scalars
+from tinsmith.compiler.ir.loops import Map, View
+from tinsmith.compiler.ir.scalars import INDEX, Apply, Dim, Expr, Literal, Load, Size, Tensor, binary
 from tinsmith.compiler.operators.node import Node
 
 DEPTH = 200
@@ -53,7 +54,7 @@ def traced(node: Node, value: Expr, depth: int = 0) -> Expr:
     match value:
         case Literal():
             return Literal(int(value.value), INDEX)
-        case Size() | loops.Var():
+        case Size() | scalars.Var():
             return value
         case Load():
             return _loaded(node, value, again)
@@ -64,7 +65,7 @@ def traced(node: Node, value: Expr, depth: int = 0) -> Expr:
         case Apply(op="select"):
             truth = _truth(value.args[0], again)
             if truth is None:
-                return loops.select(value.args[0], again(value.args[1]), again(value.args[2]))
+                return scalars.select(value.args[0], again(value.args[1]), again(value.args[2]))
             return again(value.args[1 if truth else 2])
     return value.cast(INDEX)
 
@@ -81,7 +82,7 @@ def _loaded(node: Node, load: Load, again: Callable[[Expr], Expr]) -> Expr:
         return Literal(int(tensor.value[tuple(fixed)]), INDEX)
     maker = node.makers.get(tensor)
     if isinstance(maker, Map):
-        return again(loops.substitute(maker.value, dict(zip(maker.vars, place, strict=True))))
+        return again(scalars.substitute(maker.value, dict(zip(maker.vars, place, strict=True))))
     if isinstance(maker, View) and len(fixed) == tensor.rank and tensor.is_static and maker.source.is_static:
         number = int(np.ravel_multi_index(fixed, tensor.static_shape)) if fixed else 0
         there = np.unravel_index(number, maker.source.static_shape) if maker.source.rank else ()
@@ -164,9 +165,9 @@ def _not_negative(value: Expr) -> bool:
     return isinstance(value, Size)
 
 
-def total(tensors: list[Tensor], axis: int) -> Expr:
+def total(tensors: Sequence[Tensor], axis: int) -> Expr:
     """The sum of their sizes along an axis."""
     result: Expr = Literal(0, INDEX)
     for tensor in tensors:
-        result = result + loops.size(tensor.shape[axis])
+        result = result + scalars.size(tensor.shape[axis])
     return result

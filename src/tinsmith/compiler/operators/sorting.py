@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.ir import dtypes, loops
-from tinsmith.compiler.ir.loops import Apply, Dim, Expr, Size, Tensor, literal, select
+from tinsmith.compiler.ir import dtypes, scalars
+from tinsmith.compiler.ir.scalars import Apply, Dim, Expr, Size, Tensor, literal, select
 from tinsmith.compiler.operators.node import Node, element
 from tinsmith.compiler.operators.registry import operator
 
@@ -19,7 +19,7 @@ def sort_key(value: Expr) -> Expr:
         wide = select(value.equals(0), literal(0, value.dtype), value).cast("float64")
         bits = Apply("reinterpret", (wide,), "int64")
         key = select(bits < 0, bits ^ GREATEST, bits)
-        return select(Apply("isnan", (value,), loops.BOOL), literal(GREATEST, "int64"), key)
+        return select(Apply("isnan", (value,), scalars.BOOL), literal(GREATEST, "int64"), key)
     if value.dtype == "uint64":
         return value.cast("int64") ^ -(2**63)
     return value.cast("int64")
@@ -62,11 +62,13 @@ def _wanted(node: Node, count: Dim, k: Tensor | None, axis: int) -> Dim:
         number = node.integer("k") if k is None else node.known_ints(1, "K")[0]
         if not 0 <= number <= most:
             raise node.refuse(f"K is {number} of {most} elements")
-        return number if isinstance(count, int) else node.measure(loops.binary("min", count, number), number)
+        return (
+            number if isinstance(count, int) else node.measure(scalars.binary("min", count, number), number)
+        )
     declared = node.declared[0]
     if declared is not None and isinstance(count, int) and declared[axis] <= count:
         return declared[axis]
-    return node.measure(loops.binary("min", loops.size(count), element(k).as_index), most)
+    return node.measure(scalars.binary("min", scalars.size(count), element(k).as_index), most)
 
 
 @operator("Unique")

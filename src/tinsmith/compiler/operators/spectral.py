@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Expr, Tensor, both, call, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Tensor, both, call, literal, select
 from tinsmith.compiler.operators.contractions import permuted, product
 from tinsmith.compiler.operators.node import Node, element
 from tinsmith.compiler.operators.registry import operator

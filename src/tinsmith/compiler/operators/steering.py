@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tinsmith.compiler.ir import loops
-from tinsmith.compiler.ir.loops import BOOL, INDEX, Dim, Expr, Literal, Tensor, literal
+from tinsmith.compiler.ir import scalars
+from tinsmith.compiler.ir.scalars import BOOL, INDEX, Dim, Expr, Literal, Tensor, literal
 from tinsmith.compiler.operators.node import Node
 
 
@@ -22,7 +22,7 @@ def declared_shape(node: Node, what: str, output: int = 0) -> tuple[int, ...]:
 
 def static_shape(node: Node, tensor: Tensor) -> tuple[int, ...]:
     """The shape, where all of it has to be known."""
-    shape = loops.static(tensor.shape)
+    shape = scalars.static(tensor.shape)
     if shape is None:
         raise node.refuse(f"tensor {tensor.name} has a size that is known only at run time")
     return shape
@@ -56,7 +56,7 @@ def per_axis(
             continue
         for candidate in range(rank):
             hit = axis.equals(candidate) | axis.equals(candidate - rank)
-            chosen[candidate] = loops.select(hit, value, chosen[candidate])
+            chosen[candidate] = scalars.select(hit, value, chosen[candidate])
     return chosen
 
 
@@ -81,18 +81,18 @@ def axes_of(node: Node, rank: int, position: int = 1) -> tuple[int, ...] | None:
 
 def clamped(index: Expr, extent: Dim) -> Expr:
     """`index` moved into 0 .. extent - 1: a wrong index of a run must not read foreign memory."""
-    least, most = Literal(0, INDEX), loops.size(extent) - 1
-    return loops.call("max", least, loops.call("min", most, index)) if extent != 1 else least
+    least, most = Literal(0, INDEX), scalars.size(extent) - 1
+    return scalars.call("max", least, scalars.call("min", most, index)) if extent != 1 else least
 
 
 def inside(index: Expr, extent: Dim) -> Expr:
     """0 <= index < extent."""
-    return (index >= 0) & (index < loops.size(extent))
+    return (index >= 0) & (index < scalars.size(extent))
 
 
 def all_of(conditions: Sequence[Expr]) -> Expr:
     """True where all of them hold."""
-    return loops.both(conditions) or Literal(True, BOOL)
+    return scalars.both(conditions) or Literal(True, BOOL)
 
 
 def zero(dtype: str) -> Literal:

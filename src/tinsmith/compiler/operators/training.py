@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tinsmith.compiler.ir.loops import Expr, Tensor, call, literal, select
+from tinsmith.compiler.ir.scalars import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.elementwise import FLOATS, check_type
 from tinsmith.compiler.operators.node import Node, element
 from tinsmith.compiler.operators.registry import operator

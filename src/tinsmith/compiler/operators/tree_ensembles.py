@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.ir.loops import Tensor, literal, select
+from tinsmith.compiler.ir.scalars import Tensor, literal, select
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.registry import operator
 from tinsmith.compiler.operators.scores import (

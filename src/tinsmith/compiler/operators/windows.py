@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tinsmith.compiler.ir.loops import Expr, Literal, both, select
+from tinsmith.compiler.ir.scalars import Expr, Literal, both, select
 from tinsmith.compiler.operators.node import Node
 
 

@@ -41,8 +41,8 @@ LANGUAGE = (
     "-fno-ident",
     "-Werror=date-time",
 )
-"""No contraction into fused multiply-adds: every product and sum rounds, as the training library's did. No aliasing by
-type: tensors of different types share an arena."""
+"""No contraction into fused multiply-adds: every product and sum rounds, as the training library's did. No
+aliasing by type: tensors of different types share an arena."""
 
 MAX_PAGE_SIZE = {"x86_64": 4096, "x86": 4096, "arm": 4096, "aarch64": 65536}
 ANDROID_MAX_PAGE_SIZE = 16384

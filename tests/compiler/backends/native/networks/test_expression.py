@@ -14,7 +14,7 @@ from tinsmith.compiler.backends.native.networks.expression import (
     reinterpreted,
     stored,
 )
-from tinsmith.compiler.ir.loops import Apply, Expr, Literal, Load, Tensor, Var, call, literal, select
+from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, call, literal, select
 
 I = Var("i", 100)  # noqa: E741
 

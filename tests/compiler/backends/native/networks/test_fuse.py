@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tinsmith.compiler.backends.native.networks.fuse import fuse
-from tinsmith.compiler.ir.loops import Expr, Loops, Map, Tensor, call, literal, select
+from tinsmith.compiler.ir.loops import Loops, Map
+from tinsmith.compiler.ir.scalars import Expr, Tensor, call, literal, select
 from tinsmith.compiler.operators.movement import joined, permuted
 from tinsmith.compiler.operators.node import Node
 from tinsmith.compiler.operators.pad import framed

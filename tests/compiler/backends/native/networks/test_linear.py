@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tinsmith.compiler.backends.native.networks.linear import UNKNOWN, linear
 from tinsmith.compiler.ir.evaluate import grid
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Tensor, Var, call, variables
+from tinsmith.compiler.ir.scalars import INDEX, Expr, Literal, Tensor, Var, call, variables
 
 VARS = variables((4, 3, 5))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tinsmith.compiler.backends.native.networks.pieces import MOST_PIECES, Piece, pieces, simplified
 from tinsmith.compiler.ir.evaluate import grid
-from tinsmith.compiler.ir.loops import (
+from tinsmith.compiler.ir.scalars import (
     INDEX,
     Apply,
     Expr,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from tinsmith.compiler.backends.native.networks.addresses import Element, flat, flatten, merge
 from tinsmith.compiler.backends.native.networks.tiles import Turn, tiled, turn
-from tinsmith.compiler.ir.loops import Expr, Load, Tensor, Var, call, literal, variables
+from tinsmith.compiler.ir.scalars import Expr, Load, Tensor, Var, call, literal, variables
 
 
 def nest(

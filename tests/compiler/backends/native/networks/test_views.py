@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tinsmith.compiler.backends.native.networks.views import groups, through
 from tinsmith.compiler.ir.evaluate import grid
-from tinsmith.compiler.ir.loops import Apply, Expr, Literal, Load, Tensor, Var, View, variables, walk
+from tinsmith.compiler.ir.loops import View
+from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, variables, walk
 
 
 def seen(source: tuple[int, ...], out: tuple[int, ...], undivided: bool = True) -> Load | None:

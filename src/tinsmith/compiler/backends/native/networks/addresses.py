@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinsmith.compiler.ir.loops import (
+from tinsmith.compiler.ir.scalars import (
     INDEX,
     Apply,
     Dim,
@@ -120,7 +120,9 @@ def merge(vars: Sequence[Var], exprs: Sequence[Expr]) -> tuple[tuple[Var, ...], 
     while axis >= 0:
         outer, inner = merged[axis], merged[axis + 1]
         if _one_stride(outer, inner, current):
-            both = Var(outer.name, int(outer.extent) * int(inner.extent))  # type: ignore[call-overload]
+            assert isinstance(outer.extent, int)
+            assert isinstance(inner.extent, int)
+            both = Var(outer.name, outer.extent * inner.extent)
             current = [_replace(expr, outer, inner, both) for expr in current]
             merged[axis : axis + 2] = [both]
         axis -= 1

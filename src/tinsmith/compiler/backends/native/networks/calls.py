@@ -22,8 +22,8 @@ from tinsmith.compiler.backends.native.networks.kernels.winograd import (
     winograd_pays,
 )
 from tinsmith.compiler.backends.native.networks.layers import Layer
-from tinsmith.compiler.ir.loops import Apply, Conv, Expr, Gemm, Literal, Load, Tensor, Var, rebuild
-
+from tinsmith.compiler.ir.loops import Conv, Gemm
+from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, rebuild
 
 Array = np.ndarray[Any, Any]
 

@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tinsmith.compiler.ir.loops import (
-    Expr,
-    Literal,
-    Load,
-    Loops,
-    Map,
-    Repeat,
-    Stage,
-    Tensor,
-    Var,
-    reads,
-    rebuild,
-    substitute,
-    walk,
-)
+from tinsmith.compiler.ir.loops import Loops, Map, Repeat, Stage, reads
+from tinsmith.compiler.ir.scalars import Expr, Literal, Load, Tensor, Var, rebuild, substitute, walk
 
 MOST_PARTS = 60
 """Of an expression: longer chains are left to the later fusion, which weighs costs."""

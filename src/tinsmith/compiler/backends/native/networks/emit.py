@@ -1,4 +1,5 @@
-"""A network becomes a C program: its constants in one binary file, one C function per stage, and our C files."""
+"""A network becomes a C program: its constants in one binary file, one C function per stage, and our C
+files."""
 
 from __future__ import annotations
 
@@ -35,25 +36,22 @@ from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Un
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir.loops import (
     Copy,
-    Expr,
     Extern,
     Loops,
     Measure,
     Put,
     Repeat,
     Require,
-    Size,
     Stage,
-    Tensor,
     View,
     expressions,
     reads,
     sizes_set,
     sizes_used,
-    walk,
     writes,
 )
 from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.ir.scalars import Expr, Size, Tensor, walk
 from tinsmith.compiler.operators.lower import lower
 from tinsmith.spec.targets import Target
 from tinsmith_runtime import manifest
@@ -201,7 +199,8 @@ class StageWriter:
         return f"/* {origin} */\nstatic void {name}({parameters})\n{{\n{text}\n}}\n"
 
     def _known_sizes(self, statements: Sequence[str], sizes: Sequence[Size]) -> list[str]:
-        """Constants for the sizes that the statements use: the compiler cannot know that stores leave them alone."""
+        """Constants for the sizes that the statements use: the compiler cannot know that stores leave them
+        alone."""
         used = set(re.findall(r"\bsize_\d+\b", "\n".join(statements)))
         named = {f"size_{self.sizes[size]}": size for size in sizes}
         return [f"const ts_index {name} = {self._size(named[name])};" for name in named if name in used]

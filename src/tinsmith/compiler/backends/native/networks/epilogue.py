@@ -9,7 +9,8 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from tinsmith.compiler.ir import evaluate
-from tinsmith.compiler.ir.loops import Apply, Expr, Literal, Load, Map, Tensor, Var, rebuild, walk
+from tinsmith.compiler.ir.loops import Map
+from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, rebuild, walk
 
 Array = np.ndarray[Any, Any]
 
@@ -41,8 +42,8 @@ Step = Affine | Residual | Activation
 
 
 def steps(stage: Map, source: Tensor, channel: int) -> list[Step] | None:
-    """`stage` as a function of the element of `source` at the same place; None where it is anything else. `channel`
-    is the axis that per-channel numbers run along."""
+    """`stage` as a function of the element of `source` at the same place; None where it is anything else.
+    `channel` is the axis that per-channel numbers run along."""
     x = _only_load(stage, source)
     if x is None:
         return None

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.networks.addresses import Element, flat
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import (
+from tinsmith.compiler.ir.scalars import (
     BOOL,
     INDEX,
     Apply,

@@ -21,8 +21,9 @@ from collections.abc import Sequence
 from tinsmith.compiler.backends.native.networks.addresses import flatten
 from tinsmith.compiler.backends.native.networks.memory import tensor_bytes
 from tinsmith.compiler.backends.native.networks.nests import Names, Nest, assign
-from tinsmith.compiler.ir import dtypes, loops
-from tinsmith.compiler.ir.loops import Copy, Extern, Load, Measure, Put, Require, Size
+from tinsmith.compiler.ir import dtypes, scalars
+from tinsmith.compiler.ir.loops import Copy, Extern, Measure, Put, Require
+from tinsmith.compiler.ir.scalars import Load, Size
 
 
 def headers() -> tuple[str, ...]:
@@ -55,7 +56,7 @@ def copy(stage: Copy, names: Names) -> str:
 
 def put(stage: Put, names: Names) -> list[str]:
     """Loops over one slice."""
-    vars = loops.variables(stage.source.shape)
+    vars = scalars.variables(stage.source.shape)
     return assign(Load(stage.out, (stage.at, *vars)), vars, stage.source[vars], names)
 
 

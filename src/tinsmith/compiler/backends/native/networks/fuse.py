@@ -12,16 +12,10 @@ from tinsmith.compiler.backends.native.networks.memory import roots
 from tinsmith.compiler.backends.native.networks.pieces import simplified
 from tinsmith.compiler.backends.native.networks.views import through
 from tinsmith.compiler.ir.loops import (
-    BOOL,
-    INDEX,
     Accumulate,
-    Apply,
     ArgReduce,
     Contract,
     Copy,
-    Expr,
-    Literal,
-    Load,
     Loops,
     Map,
     Measure,
@@ -31,17 +25,25 @@ from tinsmith.compiler.ir.loops import (
     Require,
     Scatter,
     Stage,
-    Tensor,
-    Var,
     View,
     expressions,
     loop_vars,
     reads,
-    rebuild,
     sizes_set,
+    writes,
+)
+from tinsmith.compiler.ir.scalars import (
+    BOOL,
+    INDEX,
+    Apply,
+    Expr,
+    Literal,
+    Load,
+    Tensor,
+    Var,
+    rebuild,
     substitute,
     walk,
-    writes,
 )
 
 MOST_PARTS = 150

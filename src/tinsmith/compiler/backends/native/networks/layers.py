@@ -11,18 +11,8 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.networks import epilogue
 from tinsmith.compiler.backends.native.networks.epilogue import Activation, Affine, Residual
-from tinsmith.compiler.ir.loops import (
-    Contract,
-    Conv,
-    Expr,
-    Gemm,
-    Loops,
-    Map,
-    Repeat,
-    Stage,
-    Tensor,
-    reads,
-)
+from tinsmith.compiler.ir.loops import Contract, Conv, Gemm, Loops, Map, Repeat, Stage, reads
+from tinsmith.compiler.ir.scalars import Expr, Tensor
 
 Array = np.ndarray[Any, Any]
 

@@ -8,22 +8,8 @@ from dataclasses import dataclass, replace
 from tinsmith.compiler.backends.native.networks.calls import Convolution
 from tinsmith.compiler.backends.native.networks.layers import Layer
 from tinsmith.compiler.backends.native.networks.rewrite import retarget
-from tinsmith.compiler.ir.loops import (
-    Conv,
-    Layout,
-    Load,
-    Loops,
-    Map,
-    Reduce,
-    Stage,
-    Tensor,
-    Var,
-    expressions,
-    reads,
-    variables,
-    walk,
-    writes,
-)
+from tinsmith.compiler.ir.loops import Conv, Loops, Map, Reduce, Stage, expressions, reads, writes
+from tinsmith.compiler.ir.scalars import Layout, Load, Tensor, Var, variables, walk
 
 Pads = tuple[tuple[int, ...], tuple[int, ...]]
 """Zeros before and after, per axis."""
@@ -39,7 +25,8 @@ def assign_layouts(loops: Loops) -> Loops:
 
 
 def _pinned(loops: Loops) -> set[Tensor]:
-    """Tensors that must be row-major: those the caller sees, and those that are read or written as a whole."""
+    """Tensors that must be row-major: those the caller sees, and those that are read or written as a
+    whole."""
     pinned = {*loops.inputs, *loops.outputs}
     for stage in loops.stages:
         if _is_convolution(stage):
@@ -139,8 +126,8 @@ def _layout(tensor: Tensor, pads: Pads | None) -> Layout:
 
 @dataclass(frozen=True)
 class Rim:
-    """Zeros around the images of a buffer, in elements: `images` of `rows` x `row`, of which `top` and `bottom` rows, and
-    `left` and `right` elements of every row, are not the tensor's."""
+    """Zeros around the images of a buffer, in elements: `images` of `rows` x `row`, of which `top` and
+    `bottom` rows, and `left` and `right` elements of every row, are not the tensor's."""
 
     images: int
     rows: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tinsmith.compiler.ir.loops import INDEX, Apply, Expr, Literal, Var
+from tinsmith.compiler.ir.scalars import INDEX, Apply, Expr, Literal, Var
 
 UNKNOWN = (-(2**62), 2**62)
 """The range of what could be any index."""

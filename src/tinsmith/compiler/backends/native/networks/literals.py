@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from tinsmith.compiler.backends.native.networks.rewrite import rewritten
 from tinsmith.compiler.ir.dtypes import SMALL_FLOATS
-from tinsmith.compiler.ir.loops import Expr, Load, Loops, literal
+from tinsmith.compiler.ir.loops import Loops
+from tinsmith.compiler.ir.scalars import Expr, Load, literal
 
 
 def put_literals(loops: Loops) -> Loops:

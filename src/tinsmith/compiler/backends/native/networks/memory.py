@@ -1,4 +1,5 @@
-"""Where tensors lie: one arena, planned before the run; tensors that do not live at the same time share it."""
+"""Where tensors lie: one arena, planned before the run; tensors that do not live at the same time share
+it."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 
 from tinsmith.compiler.backends.native.networks.addresses import layout_strides
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Loops, Repeat, Stage, Tensor, View, reads, writes
+from tinsmith.compiler.ir.loops import Loops, Repeat, Stage, View, reads, writes
+from tinsmith.compiler.ir.scalars import Tensor
 
 ALIGNMENT = 64
 
@@ -58,7 +60,8 @@ def flattened(stages: Sequence[Stage]) -> list[Stage]:
 
 
 def plan(loops: Loops, elsewhere: set[Tensor]) -> MemoryPlan:
-    """`elsewhere`: tensors with memory of their own (inputs and outputs). What a loop uses lives all through it."""
+    """`elsewhere`: tensors with memory of their own (inputs and outputs). What a loop uses lives all through
+    it."""
     shown = roots(loops.stages)
     lives: dict[Tensor, Lifetime] = {}
     for number, stage in enumerate(loops.stages):

@@ -12,14 +12,7 @@ from tinsmith.compiler.backends.native.networks.expression import (
 )
 from tinsmith.compiler.backends.native.networks.pieces import Piece, pieces
 from tinsmith.compiler.backends.native.networks.tiles import TILE, Turn, tiled, turn
-from tinsmith.compiler.ir.loops import (
-    Expr,
-    Literal,
-    Load,
-    Size,
-    Tensor,
-    Var,
-)
+from tinsmith.compiler.ir.scalars import Expr, Literal, Load, Size, Tensor, Var
 
 
 @dataclass(frozen=True)

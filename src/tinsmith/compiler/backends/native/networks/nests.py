@@ -15,17 +15,8 @@ from tinsmith.compiler.backends.native.networks.totals import (
     contract,
     reduce,
 )
-from tinsmith.compiler.ir.loops import (
-    Accumulate,
-    ArgReduce,
-    Contract,
-    Load,
-    Map,
-    Reduce,
-    Scatter,
-    Stage,
-    Var,
-)
+from tinsmith.compiler.ir.loops import Accumulate, ArgReduce, Contract, Map, Reduce, Scatter, Stage
+from tinsmith.compiler.ir.scalars import Load, Var
 
 
 def body(stage: Stage, names: Names) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinsmith.compiler.backends.native.networks import memory
-from tinsmith.compiler.ir.loops import Loops, Map, Tensor, View, variables, writes
+from tinsmith.compiler.ir.loops import Loops, Map, View, writes
+from tinsmith.compiler.ir.scalars import Tensor, variables
 
 
 def separate_outputs(loops: Loops) -> Loops:

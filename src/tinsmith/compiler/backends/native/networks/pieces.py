@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 from tinsmith.compiler.backends.native.networks.linear import Linear, linear
-from tinsmith.compiler.ir.loops import (
+from tinsmith.compiler.ir.scalars import (
     BOOL,
     INDEX,
     Apply,

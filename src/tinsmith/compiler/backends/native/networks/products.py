@@ -1,5 +1,5 @@
-"""Products of matrices that are both computed, as attention has them: transposes and reshapes around them become steps
-in memory, and a scale and a mask behind them part of the kernel."""
+"""Products of matrices that are both computed, as attention has them: transposes and reshapes around them
+become steps in memory, and a scale and a mask behind them part of the kernel."""
 
 from __future__ import annotations
 
@@ -10,22 +10,8 @@ from tinsmith.compiler.backends.native.networks.addresses import flat
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.product import Stack, plan_product
 from tinsmith.compiler.backends.native.networks.views import through
-from tinsmith.compiler.ir.loops import (
-    Apply,
-    Contract,
-    Expr,
-    Gemm,
-    Literal,
-    Load,
-    Loops,
-    Map,
-    Stage,
-    Tensor,
-    Var,
-    View,
-    reads,
-    substitute,
-)
+from tinsmith.compiler.ir.loops import Contract, Gemm, Loops, Map, Stage, View, reads
+from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, substitute
 
 Steps = Mapping[Var, int]
 
@@ -250,7 +236,8 @@ def _extent(vars: Sequence[Var]) -> int:
 
 
 def _two(stack: Sequence[Var], places: Sequence[Place]) -> tuple[list[Var], list[Var] | None]:
-    """The stack as two loops; the first variable of each gives its step, so of several the last must come first."""
+    """The stack as two loops; the first variable of each gives its step, so of several the last must come
+    first."""
     groups: list[list[Var]] = []
     for var in stack:
         if groups and all(_follows(place, groups[-1][0], var) for place in places):

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from tinsmith.compiler.ir.loops import Expr, Load, Stage, Tensor, rebuild
+from tinsmith.compiler.ir.loops import Stage
+from tinsmith.compiler.ir.scalars import Expr, Load, Tensor, rebuild
 
 Change = Callable[[Expr], Expr | None]
 
 
 def rewritten(stage: Stage, change: Change, tensors: Mapping[Tensor, Tensor]) -> Stage:
-    """`stage`, and the stages inside it, with every part of an expression that `change` gives something for replaced, and
-    the tensors that it names replaced."""
+    """`stage`, and the stages inside it, with every part of an expression that `change` gives something for
+    replaced, and the tensors that it names replaced."""
     memo: dict[int, Expr] = {}
 
     def changed(value: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tinsmith.compiler.backends.native.networks.addresses import Element
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import Expr, Var, walk
+from tinsmith.compiler.ir.scalars import Expr, Var, walk
 
 LEAST = 4
 """Rows and columns of a matrix that is worth turning."""

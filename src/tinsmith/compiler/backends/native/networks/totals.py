@@ -18,17 +18,14 @@ from tinsmith.compiler.backends.native.networks.expression import (
 from tinsmith.compiler.backends.native.networks.nest import Names, Nest, assign, target
 from tinsmith.compiler.backends.native.networks.pieces import pieces
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.loops import (
+from tinsmith.compiler.ir.loops import Accumulate, ArgReduce, Contract, Reduce
+from tinsmith.compiler.ir.scalars import (
     BOOL,
     INDEX,
-    Accumulate,
     Apply,
-    ArgReduce,
-    Contract,
     Expr,
     Literal,
     Load,
-    Reduce,
     Tensor,
     Var,
     binary,

@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection, Sequence
 
 from tinsmith.compiler.backends.native.networks.linear import Linear, linear
-from tinsmith.compiler.ir.loops import INDEX, Expr, Literal, Load, Var, View, static
+from tinsmith.compiler.ir.loops import View
+from tinsmith.compiler.ir.scalars import INDEX, Expr, Literal, Load, Var, static
 
 
 def through(view: View, load: Load, undivided: Collection[Var]) -> Load | None:
