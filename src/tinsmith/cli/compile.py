@@ -6,7 +6,7 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -177,12 +177,21 @@ def _print_success(report: Report, output: Path) -> None:
     say(f"digest    {report.digest}")
     verification = report.verification or {}
     if verification.get("executed"):
-        rows = sum((verification.get("rows") or {}).values())
-        say(f"verified  {verification.get('method')}: {rows} rows, margin {verification.get('margin')}")
+        say(f"verified  {verification.get('method')}: {_agreement(verification)}")
     else:
         say(f"verified  no: {verification.get('reason', 'not executed')}")
     if report.timings:
         say("seconds   " + "  ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.timings.items()))
+
+
+def _agreement(verification: dict[str, Any]) -> str:
+    """Of a tree model or of a network."""
+    if "outputs" not in verification:
+        rows = sum((verification.get("rows") or {}).values())
+        return f"{rows} rows, margin {verification.get('margin')}"
+    worst = max((output["max_relative_error"] for output in verification["outputs"]), default=0.0)
+    runs = len(verification["runs"])
+    return f"{runs} runs, largest error {worst:.2g} of the magnitude, against {verification['reference']}"
 
 
 def _print_failure(report: Report, log: Log) -> None:
