@@ -129,3 +129,16 @@ def test_what_is_left_to_the_evaluator() -> None:
         own, quick = both("MaxPool", inputs, outputs, **attributes)
         for a, b in zip(own, quick, strict=True):
             np.testing.assert_array_equal(a, b, strict=True)
+
+
+@pytest.mark.parametrize("opset", [7, 9, 13, 14, 15])
+def test_batch_normalisation_takes_the_given_statistics(opset: int) -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 3, 4, 5)).astype(np.float32)
+    statistics = [random.uniform(0.5, 2, 3).astype(np.float32) for _ in range(4)]
+    model = made("BatchNormalization", [x, *statistics], epsilon=1e-3, momentum=0.9)
+    model.opset_import[0].version = opset
+    found = evaluate(model, [x, *statistics], list(OPERATORS))[0]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    fed = {f"x{index}": array for index, array in enumerate([x, *statistics])}
+    np.testing.assert_allclose(found, session.run(None, fed)[0], rtol=1e-5, atol=1e-6)

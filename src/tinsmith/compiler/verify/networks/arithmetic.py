@@ -1,7 +1,8 @@
-"""Convolution and maximum pooling for ONNX's reference evaluator, whose own take minutes for a real network.
+"""Operators for ONNX's reference evaluator: its own convolution and maximum pooling take minutes for a real
+network, and its own batch normalisation errs.
 
-Each goes over the positions in the kernel, and at each over the whole tensor at once. What they leave to the
-evaluator's own code is rare.
+Convolution and pooling go over the positions in the kernel, and at each over the whole tensor at once. What
+they leave to the evaluator's own code is rare.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx.reference.ops import op_conv, op_max_pool
+from onnx.reference.op_run import OpRun
+from onnx.reference.ops import op_batch_normalization, op_conv, op_max_pool
 
 Array = NDArray[Any]
 
@@ -49,6 +51,33 @@ class Conv(op_conv.Conv):  # type: ignore[misc,unused-ignore]
         return (answer,)
 
 
+class BatchNormalization(op_batch_normalization.BatchNormalization_14):  # type: ignore[misc,unused-ignore]
+    """The evaluator's own takes the statistics of the batch for opsets 7 to 13; a saved model means the given
+    ones, unless it asks for training (opset 14)."""
+
+    def _run(  # type: ignore[override,no-untyped-def,unused-ignore]
+        self, x, scale, bias, mean, var, epsilon=None, momentum=None, training_mode=None, spatial=None
+    ) -> Any:
+        if training_mode:
+            return super()._run(  # type: ignore[no-untyped-call,unused-ignore]
+                x, scale, bias, mean, var, epsilon=epsilon, momentum=momentum, training_mode=training_mode
+            )
+        if spatial == 0:
+            raise NotImplementedError("BatchNormalization with statistics for every place")
+        axes = (-1, *[1] * (x.ndim - 2))
+        factor = scale / np.sqrt(var + (1e-5 if epsilon is None else epsilon))
+        return (((x - mean.reshape(axes)) * factor.reshape(axes) + bias.reshape(axes)).astype(x.dtype),)
+
+
+class Impossible(OpRun):  # type: ignore[misc,unused-ignore]
+    """A branch that cannot work with the shapes of the inputs."""
+
+    op_domain = "tinsmith"
+
+    def _run(self, *_: Any, reason: str = "") -> Any:
+        raise ValueError(f"this branch cannot run: {reason}")
+
+
 class MaxPool(op_max_pool.MaxPool):  # type: ignore[misc,unused-ignore]
     """Of floats, without indices and with whole windows only; else the evaluator's own."""
 
@@ -77,7 +106,7 @@ class MaxPool(op_max_pool.MaxPool):  # type: ignore[misc,unused-ignore]
         return (result,)
 
 
-OPERATORS = (Conv, MaxPool)
+OPERATORS = (BatchNormalization, Conv, Impossible, MaxPool)
 
 
 class Window:
