@@ -1,6 +1,6 @@
 """Real models on every kind of processor.
 
-Networks take longer: small ones are compiled here for x86-64 only, `make corpus` takes all of them everywhere.
+Networks take longer: small ones are compiled here for x86-64 only, `make corpus` takes all everywhere.
 """
 
 from __future__ import annotations
