@@ -150,3 +150,17 @@ def test_scalars_and_empty_inputs_of_every_type(shape: tuple[int, ...], dtype: s
 
 def test_a_network_without_inputs_runs_once() -> None:
     assert make_inputs(make([helper.make_node("Identity", ["table"], ["y"])])) == [("constant", ())]
+
+
+def test_an_input_that_picks_the_branch_picks_the_possible_one() -> None:
+    rate = ("rate", "int64", ())
+    nodes = [
+        helper.make_node("Constant", [], ["wanted"], value_int=16000),
+        helper.make_node("Identity", ["rate"], ["same"]),
+        helper.make_node("Equal", ["wanted", "same"], ["y"]),
+    ]
+    assert only(make(nodes, rate)) == Role(0, 9)
+    nodes.append(helper.make_node("Impossible", [], ["z"], domain="tinsmith", reason="too short"))
+    network = make(nodes, rate)
+    assert only(network) == Role(16000, 16000)
+    assert [array.item() for _, (array,) in make_inputs(network)] == [16000] * len(KINDS)

@@ -94,6 +94,9 @@ def role(network: Network, spec: TensorSpec) -> Role:
     if not dtypes.is_integer(spec.dtype):
         return Role(low, high)
     value = next((value for value in network.graph.graph.inputs if value.name == spec.name), None)
+    choice = None if value is None or not _has_impossible_branch(network) else _compared(value)
+    if choice is not None:
+        return Role(choice, choice)
     limit = None if value is None else _limit(value, set())
     if "segment" in name or "token_type" in name:
         return Role(0, 1 if limit is None else min(1, limit - 1), "segment")
@@ -102,6 +105,21 @@ def role(network: Network, spec: TensorSpec) -> Role:
             0, max(0, min(limit - 1, high if high > UNKNOWN_INTEGERS[1] else limit - 1)), _indices(name)
         )
     return Role(low, high)
+
+
+def _has_impossible_branch(network: Network) -> bool:
+    nodes = onnx_ir.traversal.RecursiveGraphIterator(network.graph.graph)
+    return any(node.domain == "tinsmith" for node in nodes)
+
+
+def _compared(value: onnx_ir.Value) -> int | None:
+    """The constant that the input must equal for one branch to run: the other one may be impossible."""
+    for node, index in value.uses():
+        if node.op_type == "Equal":
+            return _constant(node.inputs[1 - index])
+        if node.op_type in _PASSING and (found := _compared(node.outputs[0])) is not None:
+            return found
+    return None
 
 
 def _indices(name: str) -> str:
@@ -149,9 +167,8 @@ def _indexed(node: onnx_ir.Node) -> int | None:
 
 
 def _constant(value: onnx_ir.Value | None) -> int | None:
-    if value is None or value.const_value is None:
-        return None
-    return int(value.const_value.numpy().reshape(-1)[0])
+    tensor = None if value is None else onnx_ir.convenience.get_const_tensor(value)
+    return None if tensor is None else int(tensor.numpy().reshape(-1)[0])
 
 
 def _array(kind: str, spec: TensorSpec, role: Role, draw: Draw) -> NDArray[np.generic]:
