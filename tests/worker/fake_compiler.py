@@ -22,7 +22,7 @@ def main() -> int:
     if wish.get("environment"):
         print("environment:", json.dumps(dict(os.environ)), file=sys.stderr)
     for _ in range(wish.get("children", 0)):
-        subprocess.Popen(["/bin/sleep", "611"], start_new_session=True)
+        subprocess.Popen(["/bin/sleep", str(wish.get("nap", 611))], start_new_session=True)
     if wish.get("ignore_sigterm"):
         import signal
 

@@ -133,7 +133,8 @@ def test_a_kill_during_the_compilation_leaves_nobody_and_the_job_goes_on(
     service: Service, tarball: bytes, arrangement: SandboxOptions, victim: str
 ) -> None:
     settings = replace(service.settings, sandbox=arrangement)
-    key = service.submit(service.put("m.tar.gz", tarball), {"sleep": 3, "children": 2})
+    nap = 611 + os.getpid()  # tests in other processes have sleepers of their own
+    key = service.submit(service.put("m.tar.gz", tarball), {"sleep": 3, "children": 2, "nap": nap})
     running = serve(settings)
     service.wait_for_line(key, "compiling")
     attempt = read_pid_file(settings.work_dir / f"{key.name}-1" / "pid")
@@ -152,15 +153,16 @@ def test_a_kill_during_the_compilation_leaves_nobody_and_the_job_goes_on(
     running.kill()
     running.communicate()
     await_nobody(settings, running)
-    assert sleepers() == 0
+    assert sleepers(nap) == 0
 
 
-def sleepers() -> int:
-    """Grandchildren that the stand-in compiler sent into sessions of their own."""
+def sleepers(nap: int) -> int:
+    """Grandchildren that the stand-in compiler sent into sessions of their own, for `nap` seconds."""
     count = 0
+    wanted = f"/bin/sleep\0{nap}\0".encode()
     for entry in Path("/proc").iterdir():
         try:
-            count += entry.name.isdigit() and (entry / "cmdline").read_bytes() == b"/bin/sleep\x00611\x00"
+            count += entry.name.isdigit() and (entry / "cmdline").read_bytes() == wanted
         except OSError:
             continue
     return count
