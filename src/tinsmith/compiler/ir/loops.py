@@ -8,6 +8,7 @@ fast.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tinsmith.compiler.ir.scalars import (
@@ -296,3 +297,22 @@ def loop_vars(stage: Stage) -> tuple[Var, ...]:
             return (*stage.vars, stage.over)
         case _:
             return ()
+
+
+def readers(stages: Sequence[Stage]) -> dict[Tensor, list[Stage]]:
+    """Per tensor: the stages that read it, in order."""
+    found: dict[Tensor, list[Stage]] = {}
+    for stage in stages:
+        for tensor in reads(stage):
+            found.setdefault(tensor, []).append(stage)
+    return found
+
+
+def read_elsewhere(stages: Sequence[Stage], stage: Stage) -> set[Tensor]:
+    """What the stages beside `stage` read."""
+    return {tensor for part in stages if part is not stage for tensor in reads(part)}
+
+
+def overwrites(stage: Stage) -> set[Tensor]:
+    """Tensors that had content before `stage` and have another afterwards."""
+    return set(writes(stage)) if isinstance(stage, Repeat | Copy | Put) else set()

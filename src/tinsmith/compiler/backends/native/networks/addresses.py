@@ -58,6 +58,14 @@ def loop_order(out: Tensor, vars: Sequence[Var]) -> tuple[Var, ...]:
     return tuple(vars) if out.layout is None else tuple(vars[axis] for axis in out.layout.order)
 
 
+def same_place(load: Load, vars: Sequence[Var]) -> bool:
+    """`load` is the element at the place `vars`, of a tensor of that rank."""
+    return load.tensor.rank == len(vars) and all(
+        index is var or (dim == 1 and isinstance(index, Literal))
+        for index, var, dim in zip(load.index, vars, load.tensor.shape, strict=True)
+    )
+
+
 def flat(load: Load) -> Element:
     """`load` by offset. Where a later size is known only at run time, an index is part of the `rest`."""
     tensor = load.tensor

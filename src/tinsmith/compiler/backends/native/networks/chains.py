@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tinsmith.compiler.ir.loops import Loops, Map, Repeat, Stage, reads
-from tinsmith.compiler.ir.scalars import Expr, Literal, Load, Tensor, Var, rebuild, substitute, walk
+from tinsmith.compiler.backends.native.networks.absorb import forget_overwritten
+from tinsmith.compiler.backends.native.networks.addresses import same_place
+from tinsmith.compiler.backends.native.networks.memory import roots
+from tinsmith.compiler.ir.loops import Loops, Map, Repeat, Stage, read_elsewhere, readers, reads
+from tinsmith.compiler.ir.scalars import Expr, Load, Tensor, rebuild, substitute, walk
 
 MOST_PARTS = 60
 """Of an expression: longer chains are left to the later fusion, which weighs costs."""
@@ -18,20 +21,17 @@ def join_chains(loops: Loops) -> Loops:
 
 
 def _joined(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
-    readers: dict[Tensor, int] = {}
-    for stage in stages:
-        for tensor in reads(stage):
-            readers[tensor] = readers.get(tensor, 0) + 1
+    who, shown = readers(stages), roots(stages)
     maps: dict[Tensor, Map] = {}
     found: list[Stage] = []
     for stage in stages:
         if isinstance(stage, Repeat):
-            outside = {tensor for part in stages if part is not stage for tensor in reads(part)}
-            stage = replace(stage, body=tuple(_joined(stage.body, kept | outside)))
+            stage = replace(stage, body=tuple(_joined(stage.body, kept | read_elsewhere(stages, stage))))
             maps.clear()
+        forget_overwritten(maps, stage, shown)
         if isinstance(stage, Map):
             stage = _with_sources(stage, maps)
-            if stage.out not in kept and readers.get(stage.out) == 1:
+            if stage.out not in kept and len(who.get(stage.out, ())) == 1:
                 maps[stage.out] = stage
         found.append(stage)
     used = {tensor for stage in found for tensor in reads(stage)}
@@ -42,7 +42,7 @@ def _with_sources(stage: Map, maps: dict[Tensor, Map]) -> Map:
     loads = [part for part in walk([stage.value]) if isinstance(part, Load) and part.tensor in maps]
     chosen = {load.tensor: maps[load.tensor] for load in loads if load.tensor.shape == stage.out.shape}
     for load in loads:
-        if not _same_place(load, stage.vars):
+        if not same_place(load, stage.vars):
             chosen.pop(load.tensor, None)
     if not chosen:
         return stage
@@ -59,10 +59,3 @@ def _with_sources(stage: Map, maps: dict[Tensor, Map]) -> Map:
 
 def _origins(sources: dict[Tensor, Map], stage: Map) -> str:
     return " + ".join([*(source.origin for source in sources.values()), stage.origin])
-
-
-def _same_place(load: Load, vars: Sequence[Var]) -> bool:
-    return len(load.index) == len(vars) and all(
-        index is var or (dim == 1 and isinstance(index, Literal))
-        for index, var, dim in zip(load.index, vars, load.tensor.shape, strict=True)
-    )

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from tinsmith.compiler.backends.native.networks.addresses import same_place
 from tinsmith.compiler.ir import evaluate
 from tinsmith.compiler.ir.loops import Map
 from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, rebuild, walk
@@ -55,17 +56,9 @@ def _only_load(stage: Map, source: Tensor) -> Load | None:
     loads = [part for part in walk([stage.value]) if isinstance(part, Load) and part.tensor is source]
     if stage.out.shape != source.shape or stage.out.dtype != source.dtype:
         return None
-    if not loads or not all(_same_place(load, stage.vars) for load in loads):
+    if not loads or not all(same_place(load, stage.vars) for load in loads):
         return None
     return loads[0]
-
-
-def _same_place(load: Load, vars: tuple[Var, ...]) -> bool:
-    """The element at the place that is written."""
-    return load.tensor.rank == len(vars) and all(
-        index is var or (dim == 1 and isinstance(index, Literal))
-        for index, var, dim in zip(load.index, vars, load.tensor.shape, strict=True)
-    )
 
 
 def _steps(value: Expr, x: Load, stage: Map, channel: int) -> list[Step] | None:
@@ -127,7 +120,7 @@ def _is_residual(expr: Expr, x: Load, stage: Map) -> TypeGuard[Load]:
         and expr.tensor.value is None
         and expr.tensor is not x.tensor
         and expr.tensor.shape == stage.out.shape
-        and _same_place(expr, stage.vars)
+        and same_place(expr, stage.vars)
     )
 
 

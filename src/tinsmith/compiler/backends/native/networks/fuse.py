@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from tinsmith.compiler.backends.native.networks.absorb import forget_overwritten
 from tinsmith.compiler.backends.native.networks.addresses import flat, loop_order
 from tinsmith.compiler.backends.native.networks.linear import linear
 from tinsmith.compiler.backends.native.networks.memory import roots
@@ -15,7 +16,6 @@ from tinsmith.compiler.ir.loops import (
     Accumulate,
     ArgReduce,
     Contract,
-    Copy,
     Loops,
     Map,
     Measure,
@@ -28,6 +28,7 @@ from tinsmith.compiler.ir.loops import (
     View,
     expressions,
     loop_vars,
+    read_elsewhere,
     reads,
     sizes_set,
     writes,
@@ -93,29 +94,20 @@ def _fuse(stages: Sequence[Stage], kept: set[Tensor], shown: Mapping[Tensor, Ten
     uses = _uses(stages, kept)
     for stage in stages:
         if isinstance(stage, Repeat):
-            inner = kept | {tensor for part in stages if part is not stage for tensor in reads(part)}
+            inner = kept | read_elsewhere(stages, stage)
             inner |= set(reads(stage)) - set(writes(stage))
             stage = replace(stage, body=tuple(_fuse(stage.body, inner | _carried(stage), shown)))
         else:
             stage = _absorb(stage, maps, views, uses)
         if isinstance(stage, Map):
             stage = replace(stage, value=simplified(stage.value))
-        if isinstance(stage, Repeat | Copy | Put):
-            _forget(maps, stage, shown)
+        forget_overwritten(maps, stage, shown)
         if isinstance(stage, Map) and stage.out not in kept:
             maps[stage.out] = stage
         if isinstance(stage, View):
             views[stage.out] = stage
         fused.append(stage)
     return _needed(fused, kept)
-
-
-def _forget(maps: dict[Tensor, Map], stage: Stage, shown: Mapping[Tensor, Tensor]) -> None:
-    """What reads a tensor that `stage` overwrites cannot be computed later."""
-    gone = {shown.get(tensor, tensor) for tensor in writes(stage)}
-    for tensor, source in list(maps.items()):
-        if any(shown.get(read, read) in gone for read in reads(source)):
-            del maps[tensor]
 
 
 def _carried(stage: Repeat) -> set[Tensor]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tinsmith.compiler.backends.native.networks import epilogue
+from tinsmith.compiler.backends.native.networks.absorb import Absorber
 from tinsmith.compiler.backends.native.networks.epilogue import Activation, Affine, Residual
-from tinsmith.compiler.ir.loops import Contract, Conv, Gemm, Loops, Map, Repeat, Stage, reads
+from tinsmith.compiler.ir.loops import Contract, Conv, Gemm, Loops, Repeat, Stage, read_elsewhere
 from tinsmith.compiler.ir.scalars import Expr, Tensor
 
 Array = np.ndarray[Any, Any]
@@ -84,43 +85,21 @@ class _Epilogue:
         return True
 
 
-@dataclass
-class _Graph:
-    """Who reads what."""
-
-    readers: dict[Tensor, list[Stage]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, stages: Sequence[Stage]) -> _Graph:
-        graph = cls()
-        for stage in stages:
-            for tensor in reads(stage):
-                graph.readers.setdefault(tensor, []).append(stage)
-        return graph
-
-
 def find_layers(loops: Loops) -> Loops:
     """Replaces contractions with constant weights by layers."""
     return replace(loops, stages=tuple(_find(loops.stages, set(loops.outputs))))
 
 
 def _find(stages: Sequence[Stage], kept: set[Tensor]) -> list[Stage]:
-    graph = _Graph.of(stages)
-    replaced: dict[int, Stage | None] = {}
+    absorber = Absorber(stages, kept)
     for stage in stages:
         if isinstance(stage, Repeat):
-            outside = {tensor for part in stages if part is not stage for tensor in reads(part)}
-            replaced[id(stage)] = replace(stage, body=tuple(_find(stage.body, kept | outside)))
-            continue
-        if not isinstance(stage, Contract) or (start := _start(stage)) is None:
-            continue
-        absorbed, layer = _with_epilogue(stage, start, graph, kept, set(replaced))
-        replaced[id(stage)] = None
-        for other in absorbed:
-            replaced[id(other)] = None
-        replaced[id(absorbed[-1] if absorbed else stage)] = layer
-    found = [replaced.get(id(stage), stage) for stage in stages]
-    return [stage for stage in found if stage is not None]
+            body = _find(stage.body, kept | read_elsewhere(stages, stage))
+            absorber.replace([stage], replace(stage, body=tuple(body)))
+        elif isinstance(stage, Contract) and (start := _start(stage)) is not None:
+            parts, layer = _with_epilogue(stage, start, absorber)
+            absorber.replace(parts, layer)
+    return absorber.stages()
 
 
 def _start(stage: Contract) -> _Epilogue | None:
@@ -149,21 +128,16 @@ def _takes_conv(form: Conv, x: Tensor, w: Array) -> bool:
     return form.groups == 1 or (depth % 8 == 0 and (w.shape[0] // form.groups) % 8 == 0)
 
 
-def _with_epilogue(
-    stage: Contract, start: _Epilogue, graph: _Graph, kept: set[Tensor], taken: set[int]
-) -> tuple[list[Stage], Layer]:
-    """The maps that become part of the layer, and the layer. `taken`: stages that are part of another one."""
-    absorbed: list[Stage] = []
+def _with_epilogue(stage: Contract, start: _Epilogue, absorber: Absorber) -> tuple[list[Stage], Layer]:
+    """The stages that become the layer, and the layer."""
+    parts: list[Stage] = [stage]
     out = stage.out
     channel = out.rank - 1 if isinstance(stage.form, Gemm) else 1
-    while out not in kept and len(graph.readers.get(out, ())) == 1:
-        (reader,) = graph.readers[out]
-        if id(reader) in taken:
-            break
-        steps = epilogue.steps(reader, out, channel) if isinstance(reader, Map) else None
+    while (reader := absorber.follower(parts, out)) is not None:
+        steps = epilogue.steps(reader, out, channel)
         if steps is None or not start.add(steps):
             break
-        absorbed.append(reader)
+        parts.append(reader)
         out = reader.out
     assert stage.form is not None
     bias = None if start.bias is None else start.bias.astype(np.float32)
@@ -175,6 +149,6 @@ def _with_epilogue(
         bias,
         start.residual,
         start.activation,
-        origin=" + ".join([stage.origin, *(part.origin for part in absorbed)]),
+        origin=" + ".join(part.origin for part in parts),
     )
-    return absorbed, layer
+    return parts, layer

@@ -4,13 +4,14 @@ become steps in memory, and a scale and a mask behind them part of the kernel.""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from tinsmith.compiler.backends.native.networks.addresses import flat
+from tinsmith.compiler.backends.native.networks.absorb import Absorber
+from tinsmith.compiler.backends.native.networks.addresses import flat, same_place
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.product import Stack, plan_product
 from tinsmith.compiler.backends.native.networks.views import through
-from tinsmith.compiler.ir.loops import Contract, Gemm, Loops, Map, Stage, View, reads
+from tinsmith.compiler.ir.loops import Contract, Gemm, Loops, Map, Stage, View
 from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, substitute
 
 Steps = Mapping[Var, int]
@@ -49,27 +50,20 @@ def find_products(loops: Loops) -> Loops:
     return replace(loops, stages=tuple(_Finder(loops).stages()))
 
 
-@dataclass
 class _Finder:
-    """Who makes and who reads each tensor."""
+    """Who makes each tensor, and what follows the products."""
 
-    loops: Loops
-    makers: dict[Tensor, Stage] = field(default_factory=dict)
-    readers: dict[Tensor, list[Stage]] = field(default_factory=dict)
+    def __init__(self, loops: Loops) -> None:
+        self._loops = loops
+        self._makers = {stage.out: stage for stage in loops.stages}
+        self._absorber = Absorber(loops.stages, set(loops.outputs))
 
     def stages(self) -> list[Stage]:
-        for stage in self.loops.stages:
-            self.makers[stage.out] = stage
-            for tensor in reads(stage):
-                self.readers.setdefault(tensor, []).append(stage)
-        replaced: dict[int, Stage | None] = {}
-        for stage in self.loops.stages:
+        """The stages with their products."""
+        for stage in self._loops.stages:
             if isinstance(stage, Contract) and (product := self._product(stage)) is not None:
-                absorbed, product = self._with_readers(product)
-                replaced |= {id(part): None for part in (stage, *absorbed)}
-                replaced[id(absorbed[-1] if absorbed else stage)] = product
-        found = (replaced.get(id(stage), stage) for stage in self.loops.stages)
-        return [stage for stage in found if stage is not None]
+                self._absorber.replace(*self._with_readers(stage, product))
+        return self._absorber.stages()
 
     def _product(self, stage: Contract) -> Product | None:
         if not isinstance(stage.form, Gemm) or stage.out.dtype != "float32" or not stage.out.is_static:
@@ -94,7 +88,7 @@ class _Finder:
         return _place_of(expr)
 
     def _moved(self, load: Load) -> Load | None:
-        maker = self.makers.get(load.tensor)
+        maker = self._makers.get(load.tensor)
         if isinstance(maker, View):
             return through(maker, load, ())
         if isinstance(maker, Map) and isinstance(maker.value, Load):
@@ -102,17 +96,16 @@ class _Finder:
             return moved if isinstance(moved, Load) else None
         return None
 
-    def _with_readers(self, product: Product) -> tuple[list[Stage], Product]:
-        """The maps behind the product that become part of it."""
-        absorbed: list[Stage] = []
-        while product.out not in self.loops.outputs and len(self.readers.get(product.out, ())) == 1:
-            (reader,) = self.readers[product.out]
-            longer = self._absorb(product, reader) if isinstance(reader, Map) else None
+    def _with_readers(self, stage: Contract, product: Product) -> tuple[list[Stage], Product]:
+        """The stages that become the product, and the product."""
+        parts: list[Stage] = [stage]
+        while (reader := self._absorber.follower(parts, product.out)) is not None:
+            longer = self._absorb(product, reader)
             if longer is None or plan_of(longer) is None:
                 break
-            absorbed.append(reader)
+            parts.append(reader)
             product = replace(longer, out=reader.out, origin=f"{product.origin} + {reader.origin}")
-        return absorbed, product
+        return parts, product
 
     def _absorb(self, product: Product, reader: Map) -> Product | None:
         if isinstance(reader.value, Load):
@@ -129,7 +122,7 @@ class _Finder:
     ) -> Product | None:
         """`product` and what `value`, an expression of an element of `out`, does with it."""
         if isinstance(value, Load) and value.tensor is out:
-            return product if _same_place(value, list(names)) else None
+            return product if same_place(value, list(names)) else None
         if not isinstance(value, Apply) or len(value.args) != 2 or value.dtype != "float32":
             return None
         for inner, other in (value.args, value.args[::-1]):
@@ -156,13 +149,6 @@ def _scaled(product: Product, value: Apply, x: Expr, number: float) -> Product |
     if value.op == "div" and value.args[0] is x and number:
         return replace(product, scale=product.scale / number)
     return None
-
-
-def _same_place(load: Load, vars: Sequence[Var]) -> bool:
-    return all(
-        index is var or (dim == 1 and isinstance(index, Literal))
-        for index, var, dim in zip(load.index, vars, load.tensor.shape, strict=True)
-    )
 
 
 def _moved_output(product: Product, reader: Map, load: Load) -> Product | None:
