@@ -147,8 +147,9 @@ class StageWriter:
             name = f"stage_{self._count}"
             self._count += 1
             used = self._outer_of(stage, outer)
-            found.append(self._function(name, stage, used))
-            lines.append(f"{name}({', '.join(['run', *used.values()])});")
+            tensors = list(dict.fromkeys([*writes(stage), *reads(stage)]))
+            found.append(self._function(name, stage, used, tensors))
+            lines.append(f"{name}({', '.join(['run', *used.values(), *map(self._pointer, tensors)])});")
         return lines
 
     def _outer_of(self, stage: Stage, outer: dict[Expr, str]) -> dict[Expr, str]:
@@ -176,17 +177,14 @@ class StageWriter:
     def _size(self, size: Size) -> str:
         return f"run->sizes[{self.sizes[size]}]"
 
-    def _function(self, name: str, stage: Stage, outer: dict[Expr, str]) -> str:
-        parameters = ", ".join(["const struct ts_run *run", *(f"ts_index {var}" for var in outer.values())])
+    def _function(self, name: str, stage: Stage, outer: dict[Expr, str], tensors: Sequence[Tensor]) -> str:
+        """Its tensors are parameters: Clang heeds `restrict` nowhere else, and vectors need it."""
+        names = {tensor: f"p{number}" for number, tensor in enumerate(tensors)}
+        parameters = ["const struct ts_run *run", *(f"ts_index {var}" for var in outer.values())]
+        for tensor in tensors:
+            qualifier = "" if tensor in writes(stage) else "const "
+            parameters.append(f"{qualifier}{STORAGE[tensor.dtype]} *restrict {names[tensor]}")
         lines: list[str] = []
-        names: dict[Tensor, str] = {}
-        for tensor in dict.fromkeys([*writes(stage), *reads(stage)]):
-            names[tensor] = f"p{len(names)}"
-            const = tensor not in writes(stage)
-            qualifier = "const " if const else ""
-            storage = STORAGE[tensor.dtype]
-            pointer = f"{qualifier}{storage} *restrict {names[tensor]} = {self._pointer(tensor)};"
-            lines.append(f"[[maybe_unused]] {pointer}")
         known: dict[Expr, str] = dict(outer)
         made = sizes_set(stage)
         for size in sizes_used(stage):
@@ -196,7 +194,8 @@ class StageWriter:
         lines += statements
         text = "\n".join("\t" + line if not line.startswith("#") else line for line in _pragmas_first(lines))
         origin = stage.origin.replace("*/", "* /").replace("/*", "/ *").replace("\n", " ")
-        return f"/* {origin} */\nstatic void {name}({parameters})\n{{\n{text}\n}}\n"
+        listed = ", ".join(f"[[maybe_unused]] {parameter}" for parameter in parameters)
+        return f"/* {origin} */\nstatic void {name}({listed})\n{{\n{text}\n}}\n"
 
     def _known_sizes(self, statements: Sequence[str], sizes: Sequence[Size]) -> list[str]:
         """Constants for the sizes that the statements use: the compiler cannot know that stores leave them
