@@ -141,9 +141,10 @@ def test_names_the_package_that_is_missing(arch: str, monkeypatch: pytest.Monkey
         find_machine(platforms()[arch])
 
 
-def test_names_the_features_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("emulator", [None, "/bin/qemu-x86_64-static"])
+def test_names_the_features_that_are_missing(emulator: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "lacking", lambda target: ("avx512f", "avx512vl"))
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: emulator)
     with pytest.raises(NoMachine, match=r"skylake-avx512, and this processor lacks avx512f, avx512vl"):
         find_machine(devices()["ml_c5"])
 

@@ -53,7 +53,7 @@ class NoMachine(Exception):
 def find_machine(target: Target) -> Machine:
     """The machine for `target`: this one, if its processor has all that the target's has, or an emulator.
 
-    Raises NoMachine.
+    Raises NoMachine. No qemu emulates AVX-512.
     """
     host = _HOST_ARCHITECTURES.get(platform.machine(), ())
     missing: tuple[str, ...] = ()
@@ -61,9 +61,10 @@ def find_machine(target: Target) -> Machine:
         missing = lacking(target)
         if not missing:
             return Machine("native", ())
+    emulated = not any(name.startswith("avx512") for name in missing)
     for name in (f"{_QEMU[target.arch]}-static", _QEMU[target.arch]):
         program = shutil.which(name)
-        if program:
+        if program and emulated:
             return Machine(_QEMU[target.arch], (program,))
     if missing:
         raise NoMachine(

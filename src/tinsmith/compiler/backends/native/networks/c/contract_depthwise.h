@@ -87,13 +87,10 @@ TS_INLINE void ts_depthwise_tile(const struct ts_depthwise *p, int across, int l
     for (int i = 0; i < across; i++) {
         if (p->residual)
             sum[i] += ts_load_some(residual + (size_t)i * p->residual_pixel, lanes);
-        ts_store_some(y + (size_t)i * p->y_pixel, p->long_activation ? sum[i] : activation(sum[i]), lanes);
+        ts_store_some(y + (size_t)i * p->y_pixel, p->long_activation ? sum[i] : activation.vector(sum[i]), lanes);
     }
-    if (!p->long_activation)
-        return;
-#pragma clang loop unroll(disable)
-    for (int i = 0; i < across; i++)
-        ts_activate(y + (size_t)i * p->y_pixel, lanes, activation);
+    if (p->long_activation)
+        activation.rows(y, (size_t)across, p->y_pixel, lanes);
 }
 
 /* A row of output pixels of one vector of channels. */

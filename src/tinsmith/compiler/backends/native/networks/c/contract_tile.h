@@ -24,7 +24,7 @@ struct ts_contraction {
     size_t y_row, y_pixel;
     /* `bias` is set: the start of the sums, which is 0 otherwise. */
     bool bias;
-    /* The activation is long: one copy of it goes over each finished row of a tile, instead of one per vector. */
+    /* The activation goes over the finished rows of a tile. */
     bool long_activation;
     /* `residual` is set: a tensor that is added before the activation. */
     bool residual;
@@ -184,14 +184,13 @@ TS_INLINE void ts_tile(const struct ts_contraction *p, int down, int across, int
             sum[i] += ts_load_some(
                 at.residual + row * p->residual_row + pixel * p->residual_pixel + v * TS_LANES, lanes);
         ts_store_some(at.y + row * p->y_row + pixel * p->y_pixel + v * TS_LANES,
-                      last && !p->long_activation ? activation(sum[i]) : sum[i], lanes);
+                      last && !p->long_activation ? activation.vector(sum[i]) : sum[i], lanes);
     }
     if (!p->long_activation || !last)
         return;
 #pragma clang loop unroll(disable)
-    for (int m = 0; m < down * across; m++)
-        ts_activate(at.y + (size_t)(m / across) * p->y_row + (size_t)(m % across) * p->y_pixel,
-                    (vectors - 1) * TS_LANES + tail, activation);
+    for (int m = 0; m < down; m++)
+        activation.rows(at.y + (size_t)m * p->y_row, (size_t)across, p->y_pixel, (vectors - 1) * TS_LANES + tail);
 }
 
 #endif

@@ -28,13 +28,20 @@
 /* min_vector_width: without it Clang cuts 64-byte vectors in two for processors whose clock drops under them. */
 #define TS_INLINE static inline __attribute__((always_inline, min_vector_width(8 * TS_VECTOR_BYTES)))
 
+/* A function that is called: its constants take no registers from whoever calls it. */
+#define TS_APART static __attribute__((noinline, min_vector_width(8 * TS_VECTOR_BYTES)))
+
 #define TS_UNROLL _Pragma("clang loop unroll(full)")
 
 typedef float ts_vf __attribute__((vector_size(TS_VECTOR_BYTES), aligned(4)));
 typedef int32_t ts_vi __attribute__((vector_size(TS_VECTOR_BYTES), aligned(4)));
 
-/* The function at the end of a contraction. */
-typedef ts_vf (*ts_activation)(ts_vf);
+/* The function at the end of a contraction: of one vector, or, where it is long, of `width` floats in each of `rows`
+ * rows in place. */
+typedef struct ts_activation {
+    ts_vf (*vector)(ts_vf x);
+    void (*rows)(float *values, size_t rows, size_t step, int width);
+} ts_activation;
 
 /* A vector whose lanes are the value of `value`, an expression of the float `name`, at the lanes of `x`. `setting` are
  * statements before it. Clang turns the loop into vectors, which it could not if it were unrolled. */
@@ -112,15 +119,22 @@ TS_INLINE ts_vf ts_at_most(ts_vf x, float high)
     return ts_select(x > ts_splat(high), ts_splat(high), x);
 }
 
-/* Applies `activation` to `count` floats in place. */
-TS_INLINE void ts_activate(float *values, int count, ts_activation activation)
+/* The body of a function for `rows`. */
+TS_INLINE void ts_activate(float *values, size_t rows, size_t step, int width, ts_vf (*function)(ts_vf))
 {
-    int i = 0;
-#pragma clang loop unroll(disable)
-    for (; i + TS_LANES <= count; i += TS_LANES)
-        ts_store(values + i, activation(ts_load(values + i)));
-    if (count % TS_LANES)
-        ts_store_some(values + i, activation(ts_load_some(values + i, count % TS_LANES)), count % TS_LANES);
+    for (size_t row = 0; row < rows; row++, values += step) {
+        int i = 0;
+        for (; i + TS_LANES <= width; i += TS_LANES)
+            ts_store(values + i, function(ts_load(values + i)));
+        if (i == width)
+            continue;
+        float rest[TS_LANES] = {0};
+        for (int lane = 0; i + lane < width; lane++)
+            rest[lane] = values[i + lane];
+        ts_store(rest, function(ts_load(rest)));
+        for (int lane = 0; i + lane < width; lane++)
+            values[i + lane] = rest[lane];
+    }
 }
 
 TS_INLINE ts_vf ts_leaky(ts_vf x, float alpha)

@@ -106,15 +106,15 @@ TS_INLINE void ts_winograd_outputs(const struct ts_winograd *p, int lanes, const
             ts_vf value = line[j] + start;
             if (p->residual)
                 value += ts_load_some(residual + i * p->residual_row + j * p->residual_pixel, lanes);
-            ts_store_some(y + i * p->y_row + j * p->y_pixel, p->long_activation ? value : activation(value), lanes);
+            ts_store_some(y + i * p->y_row + j * p->y_pixel, p->long_activation ? value : activation.vector(value), lanes);
         }
     }
     if (!p->long_activation)
         return;
+    const size_t across = p->width - column < 4 ? p->width - column : 4;
 #pragma clang loop unroll(disable)
-    for (size_t i = 0; i < 16; i++)
-        if (row + i / 4 < p->height && column + i % 4 < p->width)
-            ts_activate(y + i / 4 * p->y_row + i % 4 * p->y_pixel, lanes, activation);
+    for (size_t i = 0; i < 4 && row + i < p->height; i++)
+        activation.rows(y + i * p->y_row, across, p->y_pixel, lanes);
 }
 
 TS_INLINE ts_vf ts_winograd_identity(ts_vf x)
@@ -142,7 +142,7 @@ TS_INLINE void ts_winograd_products(const struct ts_winograd *p, size_t width, c
                                        w + i * panels * p->deep * TS_PANEL, NULL, NULL,
                                        sums + i * ts_combination(p, width)};
         for (size_t slice = 0; slice < (width + TS_SLICE - 1) / TS_SLICE; slice++)
-            ts_item(&product, at, slice, 0, ts_winograd_identity);
+            ts_item(&product, at, slice, 0, (ts_activation){ts_winograd_identity, NULL});
     }
 }
 

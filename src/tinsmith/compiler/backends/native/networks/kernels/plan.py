@@ -69,26 +69,49 @@ def define(
         if name in offsets
     )
     text = f"{struct} {fields} {pointers} {activation.expression}"
-    name = f"ts_{kind}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    name = f"ts_{kind}_{_digest(text)}"
+    function = f"ts_activation_{_digest(activation.expression)}"
+    rows = f"{function}_rows" if activation.long else "NULL"
     unused = [f"(void){name};" for name in ("bias", "residual", "scratch") if name not in offsets]
     source = "\n".join(
         [
+            *_define_activation(function, activation),
             f"/* {_comment(node)} */",
-            f"TS_INLINE ts_vf {name}_activation(ts_vf x)",
-            "{",
-            f"    return {activation.expression};",
-            "}",
-            "",
             f"static void {name}({ARGUMENTS})",
             "{",
             *([f"    {' '.join(unused)}"] if unused else []),
             f"    {call}((struct {struct}){{{fields}}},",
-            f"        {pointers}, first, last, {name}_activation);",
+            f"        {pointers}, first, last, (ts_activation){{{function}, {rows}}});",
             "}",
             "",
         ]
     )
     return name, source, (header, *activation.headers)
+
+
+def _define_activation(name: str, activation: Activation) -> list[str]:
+    """C of its functions, which layers of one network may share."""
+    guard = name.upper()
+    lines = [
+        f"#ifndef {guard}",
+        f"#define {guard}",
+        f"TS_INLINE ts_vf {name}(ts_vf x)",
+        "{",
+        f"    return {activation.expression};",
+        "}",
+    ]
+    if activation.long:
+        lines += [
+            f"TS_APART void {name}_rows(float *values, size_t rows, size_t step, int width)",
+            "{",
+            f"    ts_activate(values, rows, step, width, {name});",
+            "}",
+        ]
+    return [*lines, "#endif", ""]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _fields(constants: Mapping[str, int | bool | str]) -> str:
