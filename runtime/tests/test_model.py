@@ -115,6 +115,33 @@ def test_any_slice_of_any_array(shared: Model, data: st.DataObject) -> None:
     np.testing.assert_array_equal(shared.run({"data": rows})["answer"], wanted(rows))
 
 
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:1], ROWS[4], ROWS[::2], np.asfortranarray(ROWS)])
+@pytest.mark.parametrize("margin", [False, True])
+def test_a_given_array_takes_the_result(model: Model, rows: np.ndarray[Any, Any], margin: bool) -> None:
+    (fresh,) = model.run(rows, margin).values()
+    name = "margin" if margin else "answer"
+    out = np.full(np.shape(fresh), np.nan)
+    answer = model.run(rows, margin, {name: out})[name]
+    assert answer is out
+    np.testing.assert_array_equal(out, fresh)
+    np.testing.assert_array_equal(model.run(rows, margin, {})[name], fresh)
+
+
+def test_refuses_arrays_that_cannot_take_the_result(model: Model) -> None:
+    with pytest.raises(
+        InputError, match=r"'answer': expected float64 array of shape \(10, 2\), found float32"
+    ):
+        model.run(ROWS, out={"answer": np.empty((10, 2), np.float32)})
+    with pytest.raises(InputError, match="'margin' is no output"):
+        model.run(ROWS, out={"margin": np.empty(10)})
+    block = np.zeros(160, np.uint8)
+    rows, out = block[40:].view(np.float32).reshape(10, 3), block.view(np.float64).reshape(10, 2)
+    with pytest.raises(InputError, match="'answer' shares memory with the rows"):
+        model.run(rows, out={"answer": out})
+    with pytest.raises(InputError, match="'answer' shares memory with the rows"):
+        model.run(rows[::-1], out={"answer": out})
+
+
 @pytest.mark.parametrize(
     ("inputs", "found"),
     [
