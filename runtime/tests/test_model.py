@@ -191,19 +191,32 @@ def test_many_threads_at_once(model: Model) -> None:
     assert not failures
 
 
-def test_unpacked_files_go_away_with_the_model(
+def test_nothing_unpacked_is_left_behind(
     make_artifact: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     model = tinsmith_runtime.load(make_artifact())
-    (unpacked,) = place.iterdir()
-    assert [path.name for path in unpacked.iterdir()] == ["compiled.so"]
-    assert unpacked.stat().st_mode & 0o777 == 0o700
+    assert not list(place.iterdir())
+    np.testing.assert_array_equal(model.run(ROWS)["answer"], wanted(ROWS))
+
+
+def test_a_model_that_nobody_uses_is_unloaded(folder: Path) -> None:
+    def loaded() -> bool:
+        return str(folder / "compiled.so") in Path("/proc/self/maps").read_text()
+
+    model, other = tinsmith_runtime.load(folder), tinsmith_runtime.load(folder)
+    answer = model.run(ROWS)["answer"]
+    assert loaded()
     del model
     gc.collect()
-    assert not list(place.iterdir())
+    assert loaded()
+    np.testing.assert_array_equal(other.run(ROWS)["answer"], answer)
+    del other
+    gc.collect()
+    assert not loaded()
+    np.testing.assert_array_equal(answer, wanted(ROWS))
 
 
 def test_failed_loads_leave_nothing_behind(
