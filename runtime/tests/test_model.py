@@ -249,9 +249,25 @@ def test_names_what_does_not_load(folder: Path) -> None:
         tinsmith_runtime.load(folder)
 
 
-def test_limits_threads_by_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_threads(folder: Path) -> None:
+    model = tinsmith_runtime.load(folder, threads=2)
+    assert model.run(ROWS, margin=True)["margin"][0] == 6
+    again = tinsmith_runtime.load(folder, threads=2)
+    with pytest.raises(ValueError, match="runs already, and its limit is not 3"):
+        tinsmith_runtime.load(folder, threads=3)
+    del model, again
+    gc.collect()
+    tinsmith_runtime.load(folder, threads=3)
+    for number in (0, 257):
+        with pytest.raises(ValueError, match=f"1 to 256, found {number}"):
+            tinsmith_runtime.load(folder, threads=number)
+
+
+def test_limits_threads_of_older_libraries_by_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = folder / "compiled.so"
+    library.write_bytes(library.read_bytes().replace(b"tinsmith_set_threads", b"tinsmith_has_no_such"))
     monkeypatch.setenv("TINSMITH_NUM_THREADS", "7")
     tinsmith_runtime.load(folder, threads=2)
     assert os.environ["TINSMITH_NUM_THREADS"] == "2"
-    with pytest.raises(ValueError, match="at least 1, found 0"):
-        tinsmith_runtime.load(folder, threads=0)
