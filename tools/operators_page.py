@@ -16,8 +16,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "operators.md"
 HEAD = """\
 # Operators
 
-Every operator of ai.onnx and ai.onnx.ml in the installed onnx package (version {version}), made by `make docs`
-from its schemas and from the source of the rules.
+Every operator of ai.onnx and ai.onnx.ml in the installed onnx package (version {version}); `make docs` makes
+this page from its schemas and from the source of the rules.
 
 - **Versions**: of the operator set, as a model imports it. Models of ai.onnx before {oldest} are read where
   their operators did not change until then.

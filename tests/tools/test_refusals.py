@@ -20,7 +20,7 @@ def of_size(node: Any, size: int) -> None:
 def rule(node: Any) -> None:
     node.known_ints(1, "axes")
     of_size(node, 3)
-    print(*map(lambda size: of_size(node, size), [4]))
+    print(*(of_size(node, size) for size in [4]))  # a comprehension is a function of its own
 
 
 def no_rule(node: Any) -> NoReturn:

@@ -91,7 +91,7 @@ def check_out(out: Any, outputs: Sequence[Output], read: Sequence[Span]) -> None
         else:
             start = address(array)
             written.append((repr(name), start, start + array.nbytes))
-    if len(written) != len(out):
+    if len(written) != len(out):  # some are missing, wrong, or of another name
         names = [name for name, _, _ in outputs]
         problems += [f"{name!r} is no output" for name in out if name not in names]
     problems += overlaps(written, read)

@@ -119,8 +119,9 @@ class NetworkModel(Model):
         check_out(out, self._outputs, read)
         results = {}
         for at, (name, dtype, bounds) in enumerate(self._outputs):
-            array = results[name] = out[name] if name in out else np.empty(bounds, dtype)
-            call.outputs[at] = address(array)
+            array = out.get(name)
+            results[name] = np.empty(bounds, dtype) if array is None else array
+            call.outputs[at] = address(results[name])
         return results
 
     def _rejection(self, found: Any) -> InputError:

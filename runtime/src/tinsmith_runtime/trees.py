@@ -104,7 +104,8 @@ class _Function:
         """Of (count, features) or (features,), in the array of `out`; a new one where that is empty."""
         shape = (*rows.shape[:-1], *self._shape)
         check_out(out, [(self.name, self._dtype, shape)], [span("the rows", rows)])
-        answer = out[self.name] if self.name in out else np.empty(shape, self._dtype)
+        given = out.get(self.name)
+        answer = np.empty(shape, self._dtype) if given is None else given
         self._predict(rows if rows.ndim == 2 else rows[None], answer)
         return answer
 
