@@ -11,10 +11,10 @@ from tools.refusals import always_refuses, refusals
 LATER = "later perhaps"
 
 
-def of_size(node: Any, size: int) -> None:
+def of_size(node: Any, size: int) -> int:
     if size:
         raise node.refuse(f"size {size} of {node}; " + LATER)
-    of_size(node, size + 1)
+    return of_size(node, size + 1)
 
 
 def rule(node: Any) -> None:
