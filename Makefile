@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system demo test quick check format bench corpus corpus-fetch fuzz onnx-suite faults hostile lock clean
+.PHONY: help setup system demo test quick check format docs bench corpus corpus-fetch fuzz onnx-suite faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -48,6 +48,11 @@ check: setup
 format: setup
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
+
+## docs          docs/operators.md and docs/targets.md, made from the sources
+docs: setup
+	$(RUN)/python -m tools.operators_page
+	$(RUN)/python -m tools.targets_page
 
 ## bench         side by side with the peers, written to docs/benchmarks.md
 bench: setup corpus-fetch

@@ -25,6 +25,11 @@ int64_t tinsmith_num_features(void) { return 3; }
 int64_t tinsmith_num_outputs(void) { return COLUMNS; }
 int64_t tinsmith_num_margins(void) { return 1; }
 int32_t tinsmith_output_type(void) { return 11; }
+int32_t tinsmith_set_threads(int32_t threads)
+{
+    static int32_t limit;
+    return threads != (limit = limit ? limit : threads) ? 2 : 0;
+}
 /* Prediction: sum and product of the row; margin: its sum. A first value of -13 is out of memory. */
 int32_t tinsmith_predict(const float *rows, int64_t count, int64_t stride, double *out, uint32_t flags)
 {

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinsmith_runtime import ArtifactError, Manifest, Tensor
@@ -12,6 +12,7 @@ from tinsmith_runtime import ArtifactError, Manifest, Tensor
 TENSORS = st.builds(Tensor, st.text(), st.sampled_from(["float32", "float64"]), st.tuples(st.integers(-1, 9)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # which a busy machine is
 @given(
     name=st.text(),
     inputs=st.tuples(TENSORS),

@@ -115,6 +115,33 @@ def test_any_slice_of_any_array(shared: Model, data: st.DataObject) -> None:
     np.testing.assert_array_equal(shared.run({"data": rows})["answer"], wanted(rows))
 
 
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:1], ROWS[4], ROWS[::2], np.asfortranarray(ROWS)])
+@pytest.mark.parametrize("margin", [False, True])
+def test_a_given_array_takes_the_result(model: Model, rows: np.ndarray[Any, Any], margin: bool) -> None:
+    (fresh,) = model.run(rows, margin).values()
+    name = "margin" if margin else "answer"
+    out = np.full(np.shape(fresh), np.nan)
+    answer = model.run(rows, margin, {name: out})[name]
+    assert answer is out
+    np.testing.assert_array_equal(out, fresh)
+    np.testing.assert_array_equal(model.run(rows, margin, {})[name], fresh)
+
+
+def test_refuses_arrays_that_cannot_take_the_result(model: Model) -> None:
+    with pytest.raises(
+        InputError, match=r"'answer': expected float64 array of shape \(10, 2\), found float32"
+    ):
+        model.run(ROWS, out={"answer": np.empty((10, 2), np.float32)})
+    with pytest.raises(InputError, match="'margin' is no output"):
+        model.run(ROWS, out={"margin": np.empty(10)})
+    block = np.zeros(160, np.uint8)
+    rows, out = block[40:].view(np.float32).reshape(10, 3), block.view(np.float64).reshape(10, 2)
+    with pytest.raises(InputError, match="'answer' shares memory with the rows"):
+        model.run(rows, out={"answer": out})
+    with pytest.raises(InputError, match="'answer' shares memory with the rows"):
+        model.run(rows[::-1], out={"answer": out})
+
+
 @pytest.mark.parametrize(
     ("inputs", "found"),
     [
@@ -164,19 +191,32 @@ def test_many_threads_at_once(model: Model) -> None:
     assert not failures
 
 
-def test_unpacked_files_go_away_with_the_model(
+def test_nothing_unpacked_is_left_behind(
     make_artifact: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     model = tinsmith_runtime.load(make_artifact())
-    (unpacked,) = place.iterdir()
-    assert [path.name for path in unpacked.iterdir()] == ["compiled.so"]
-    assert unpacked.stat().st_mode & 0o777 == 0o700
+    assert not list(place.iterdir())
+    np.testing.assert_array_equal(model.run(ROWS)["answer"], wanted(ROWS))
+
+
+def test_a_model_that_nobody_uses_is_unloaded(folder: Path) -> None:
+    def loaded() -> bool:
+        return str(folder / "compiled.so") in Path("/proc/self/maps").read_text()
+
+    model, other = tinsmith_runtime.load(folder), tinsmith_runtime.load(folder)
+    answer = model.run(ROWS)["answer"]
+    assert loaded()
     del model
     gc.collect()
-    assert not list(place.iterdir())
+    assert loaded()
+    np.testing.assert_array_equal(other.run(ROWS)["answer"], answer)
+    del other
+    gc.collect()
+    assert not loaded()
+    np.testing.assert_array_equal(answer, wanted(ROWS))
 
 
 def test_failed_loads_leave_nothing_behind(
@@ -209,9 +249,25 @@ def test_names_what_does_not_load(folder: Path) -> None:
         tinsmith_runtime.load(folder)
 
 
-def test_limits_threads_by_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_threads(folder: Path) -> None:
+    model = tinsmith_runtime.load(folder, threads=2)
+    assert model.run(ROWS, margin=True)["margin"][0] == 6
+    again = tinsmith_runtime.load(folder, threads=2)
+    with pytest.raises(ValueError, match="runs already, and its limit is not 3"):
+        tinsmith_runtime.load(folder, threads=3)
+    del model, again
+    gc.collect()
+    tinsmith_runtime.load(folder, threads=3)
+    for number in (0, 257):
+        with pytest.raises(ValueError, match=f"1 to 256, found {number}"):
+            tinsmith_runtime.load(folder, threads=number)
+
+
+def test_limits_threads_of_older_libraries_by_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = folder / "compiled.so"
+    library.write_bytes(library.read_bytes().replace(b"tinsmith_set_threads", b"tinsmith_has_no_such"))
     monkeypatch.setenv("TINSMITH_NUM_THREADS", "7")
     tinsmith_runtime.load(folder, threads=2)
     assert os.environ["TINSMITH_NUM_THREADS"] == "2"
-    with pytest.raises(ValueError, match="at least 1, found 0"):
-        tinsmith_runtime.load(folder, threads=0)

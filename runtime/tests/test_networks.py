@@ -152,6 +152,71 @@ def test_results_do_not_share_memory(model: Model) -> None:
     assert first["sums"].tolist() == [12, -3.5]
 
 
+def test_read_only_arrays_are_read_where_they_lie(model: Model) -> None:
+    locked = X.copy()
+    locked.flags.writeable = False
+    assert model.run(feed(x=locked))["where"] == locked.ctypes.data
+
+
+def places() -> Arrays:
+    return {tensor.name: np.empty(tensor.bounds, element_dtype(tensor.dtype)) for tensor in OUTPUTS}
+
+
+def test_given_arrays_take_the_outputs(model: Model) -> None:
+    out = places()
+    fresh = model.run(feed())
+    answer = model.run(feed(), out=out)
+    assert list(answer) == list(fresh)
+    for name, array in fresh.items():
+        assert answer[name].tobytes() == array.tobytes()
+        assert (answer[name] is out[name]) is (name != "positive")  # of which only three elements are set
+    np.testing.assert_array_equal(out["positive"][:3], fresh["positive"])
+
+
+def test_some_arrays_take_some_outputs(model: Model) -> None:
+    out = {"sums": np.empty(2)}
+    answer = model.run(feed(), out=out)
+    assert answer["sums"] is out["sums"]
+    np.testing.assert_array_equal(answer["not"], [False, True, True, False])
+    assert out["sums"].tolist() == [12, -3.5]
+
+
+def test_refuses_arrays_that_cannot_take_outputs_and_tells_every_problem(model: Model) -> None:
+    locked = np.empty(4, np.bool_)
+    locked.flags.writeable = False
+    out: Any = {"sums": np.empty(2, np.float32), "positive": np.empty(12, np.float32)[::2], "not": locked}
+    out |= {"b": [1, 2], "y": X}
+    with pytest.raises(InputError, match=r"^out: ") as caught:
+        model.run(feed(), out=out)
+    for problem in (
+        "'sums': expected float64 array of shape (2,), found float32 array of shape (2,)",
+        "'positive' has gaps or is read-only",
+        "'not' has gaps or is read-only",
+        "'b': expected bfloat16 array of shape (2,), found list",
+        "'y' is no output",
+    ):
+        assert problem in str(caught.value)
+    with pytest.raises(InputError, match="out: expected a mapping of names to arrays, found list"):
+        model.run(feed(), out=[X])  # type: ignore[arg-type]
+
+
+def test_outputs_share_no_memory(model: Model) -> None:
+    given = feed()
+    block = np.zeros(32, np.uint8)
+    out = {
+        "b": given["b"],
+        "sums": block[:16].view(np.float64),
+        "where": block[8:16].view(np.int64).reshape(()),
+    }
+    with pytest.raises(
+        InputError, match="'b' shares memory with input 'b'; 'where' shares memory with 'sums'"
+    ) as caught:
+        model.run(given, out=out)
+    assert "'x'" not in str(caught.value)
+    out |= {"b": given["b"].copy(), "where": block[16:24].view(np.int64).reshape(())}
+    assert model.run(given, out=out)["sums"] is out["sums"]
+
+
 def test_scalars_of_numpy_are_arrays_without_dimensions(model: Model) -> None:
     assert model.run(feed(n=np.int64(4)))["sums"][0] == 6
 

@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
 import tarfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from .errors import ArtifactError
 from .manifest import FILE_NAME, Manifest
 
-_DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
+_DAMAGE = (gzip.BadGzipFile, EOFError, tarfile.TarError, zlib.error)
+_LIBRARIES = (".so", ".dll")
+_BLOCK = 1 << 20
 
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest of the tarball or folder at `path`. Raises ArtifactError."""
     if path.is_dir():
         return _read_folder(path)
-    with _open_tarball(path) as archive:
-        return _read_member(archive, path)
+    with _members(path) as members:
+        for name, source in members:
+            if name == FILE_NAME:
+                return _parse(source)
+    raise _missing(path, FILE_NAME)
 
 
-def unpack_library(path: Path, folder: Path) -> Path:
-    """Writes the compiled library of the tarball at `path` into `folder` and returns its path.
+def unpack(path: Path, folder: Path) -> tuple[Manifest, Path]:
+    """The manifest of the tarball at `path`, and its compiled library, unpacked into `folder`.
 
-    Nothing else is unpacked, and the file's name is ours, so no name inside the archive can lead outside
-    `folder`. Raises ArtifactError.
+    Reads the archive once, to its check sum at the end. Nothing else stays in `folder`, and the file's name
+    is ours, so no name inside the archive can lead outside. Raises ArtifactError.
     """
-    with _open_tarball(path) as archive:
-        name = _read_member(archive, path).library
-        destination = folder / f"compiled{Path(name).suffix}"
-        destination.write_bytes(_content(archive, name, path))
-    return destination
+    manifest = None
+    libraries: dict[str, Path] = {}
+    with _members(path) as members:
+        for name, source in members:  # the manifest, which names the library, may come last
+            if name == FILE_NAME:
+                manifest = _parse(source)
+            elif name.endswith(_LIBRARIES):
+                libraries[name] = folder / f"{len(libraries)}{Path(name).suffix}"
+                with libraries[name].open("wb") as sink:
+                    shutil.copyfileobj(source, sink, _BLOCK)
+    if manifest is None:
+        raise _missing(path, FILE_NAME)
+    chosen = libraries.pop(manifest.library, None)
+    if chosen is None:
+        raise _missing(path, manifest.library)
+    for other in libraries.values():
+        other.unlink()
+    return manifest, chosen.rename(folder / f"compiled{chosen.suffix}")
 
 
 def _read_folder(folder: Path) -> Manifest:
@@ -42,27 +65,37 @@ def _read_folder(folder: Path) -> Manifest:
         raise ArtifactError(f"{folder / FILE_NAME}: {error}") from None
 
 
-def _open_tarball(path: Path) -> tarfile.TarFile:
+@contextmanager
+def _members(path: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    """The regular files of the tarball at `path`, name and content, in their order."""
     try:
-        return tarfile.open(path, "r:gz")
+        packed = gzip.open(path)  # noqa: SIM115
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file or folder") from None
-    except _DAMAGE as error:
-        raise ArtifactError(f"{path}: not a gzip-compressed tar archive: {error}") from None
-
-
-def _read_member(archive: tarfile.TarFile, path: Path) -> Manifest:
-    return Manifest.from_json(_content(archive, FILE_NAME, path).decode("utf-8", "replace"))
-
-
-def _content(archive: tarfile.TarFile, name: str, path: Path) -> bytes:
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error}") from None
     try:
-        for member in archive:
-            if member.name in (name, f"./{name}") and member.isfile():
-                source = archive.extractfile(member)
-                if source is not None:
-                    with source:
-                        return source.read()
+        with packed:
+            yield _walk(packed)
     except _DAMAGE as error:
-        raise ArtifactError(f"{path}: damaged archive: {error}") from None
-    raise ArtifactError(f"{path}: no file named '{name}' inside; not a compiled artifact")
+        raise ArtifactError(f"{path}: not a gzip-compressed tar archive, or damaged: {error}") from None
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error}") from None
+
+
+def _walk(packed: gzip.GzipFile) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(fileobj=packed, mode="r|", bufsize=_BLOCK) as archive:
+        for member in archive:
+            source = archive.extractfile(member) if member.isfile() else None
+            if source is not None:
+                yield member.name.removeprefix("./"), source
+    while packed.read(_BLOCK):  # at whose end the check sum is compared
+        pass
+
+
+def _parse(source: IO[bytes]) -> Manifest:
+    return Manifest.from_json(source.read().decode("utf-8", "replace"))
+
+
+def _missing(path: Path, name: str) -> ArtifactError:
+    return ArtifactError(f"{path}: no file named '{name}' inside; not a compiled artifact")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, PredictionError
 from .manifest import Manifest, Tensor
+from .memory import Span, address, overlaps
+
+Output = tuple[str, np.dtype[Any], tuple[int, ...]]
+"""Name, dtype and shape of an array that takes an output."""
 
 _STATUS = {1: "out of memory", 2: "the library rejected its arguments"}
 
@@ -32,12 +37,17 @@ class Model(ABC):
 
     @abstractmethod
     def run(
-        self, inputs: Mapping[str, NDArray[Any]] | NDArray[Any], margin: bool = False
+        self,
+        inputs: Mapping[str, NDArray[Any]] | NDArray[Any],
+        margin: bool = False,
+        out: Mapping[str, NDArray[Any]] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Predicts: {input name: array} -> {output name: array}. A model with one input takes its array too.
 
-        `margin` asks a tree model for the sums before the final transform. Raises InputError, which tells all
-        that is wrong with the inputs, and PredictionError.
+        `margin` asks a tree model for the sums before the final transform. The arrays of `out`, by names of
+        outputs, take results that would else be new arrays; their elements lie in order and without gaps, and
+        share memory with no other array.
+        Raises InputError, which tells all that is wrong with the arrays, and PredictionError.
         """
 
     def named(self, inputs: object) -> Any:
@@ -61,6 +71,32 @@ def rejection(wanted: Mapping[str, str], found: Any, problems: str = "") -> Inpu
         given = ", ".join(f"{name!r}: {describe(value)}" for name, value in found.items())
         return InputError(f"expected {{{expected}}}; found {{{given}}}{problems}")
     return InputError(f"expected {{{expected}}}; found {type(found).__name__}{problems}")
+
+
+def check_out(out: Any, outputs: Sequence[Output], read: Sequence[Span]) -> None:
+    """Raises InputError, which tells every problem, when arrays in `out` cannot take `outputs`; `read` is the
+    memory of the inputs."""
+    if not isinstance(out, Mapping):
+        raise InputError(f"out: expected a mapping of names to arrays, found {type(out).__name__}")
+    problems = []
+    written: list[Span] = []
+    for name, dtype, shape in outputs:
+        array = out.get(name)
+        if array is None:
+            continue
+        if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
+            problems.append(f"{name!r}: expected {dtype} array of shape {shape}, found {describe(array)}")
+        elif not (array.flags.c_contiguous and array.flags.writeable):
+            problems.append(f"{name!r} has gaps or is read-only")
+        else:
+            start = address(array)
+            written.append((repr(name), start, start + array.nbytes))
+    if len(written) != len(out):  # some are missing, wrong, or of another name
+        names = [name for name, _, _ in outputs]
+        problems += [f"{name!r} is no output" for name in out if name not in names]
+    problems += overlaps(written, read)
+    if problems:
+        raise InputError(f"out: {'; '.join(problems)}")
 
 
 def failure(function: str, status: int) -> PredictionError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from .errors import ArtifactError, InputError, PredictionError
 from .manifest import Manifest, Tensor
-from .model import Model, describe, failure, rejection
+from .memory import address, readable
+from .model import Model, check_out, describe, failure, rejection
 
 try:
     import ml_dtypes
@@ -44,64 +45,84 @@ class NetworkModel(Model):
         """Use `load`."""
         super().__init__(manifest)
         _check_description(native, manifest)
-        self._call = native.tinsmith_run
-        self._call.restype = ctypes.c_int32
-        pointer = ctypes.c_void_p
-        self._call.argtypes = [pointer, pointer, pointer, ctypes.c_uint32]
+        self._function = native.tinsmith_run
+        self._function.restype = ctypes.c_int32
         self._inputs = tuple(
             (tensor.name, element_dtype(tensor.dtype), tensor.shape) for tensor in manifest.inputs
         )
         self._outputs = tuple(
-            (tensor.name, element_dtype(tensor.dtype), tensor.bounds, -1 in tensor.shape)
-            for tensor in manifest.outputs
+            (tensor.name, element_dtype(tensor.dtype), tensor.bounds) for tensor in manifest.outputs
         )
-        self._input_pointers = pointer * max(1, len(self._inputs))
-        self._output_pointers = pointer * max(1, len(self._outputs))
+        self._idle: list[_Call] = []
 
     def run(
-        self, inputs: Mapping[str, NDArray[Any]] | NDArray[Any], margin: bool = False
+        self,
+        inputs: Mapping[str, NDArray[Any]] | NDArray[Any],
+        margin: bool = False,
+        out: Mapping[str, NDArray[Any]] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Runs the network: {input name: array} -> {output name: array}.
 
         Arrays whose elements lie in order and without gaps are read where they are; others are copied. Names,
         dtypes and shapes must be those of `inputs`: nothing is converted. A network with one input takes its
-        array too. Raises InputError, which tells all problems at once, and PredictionError.
+        array too. `out` holds arrays that take outputs, of their largest shapes; see `Model.run`.
+        Raises InputError, which tells all problems at once, and PredictionError.
         """
-        given = self._checked(inputs)
         if margin:
             raise ValueError("margin: only tree models have one")
-        outputs = [np.empty(bounds, dtype) for _, dtype, bounds, _ in self._outputs]
-        shapes = [
-            (ctypes.c_int64 * len(bounds))(*([-1] * len(bounds))) if varies else None
-            for _, _, bounds, varies in self._outputs
-        ]
-        status = self._call(
-            self._input_pointers(*(array.ctypes.data for array in given)),
-            self._output_pointers(*(array.ctypes.data for array in outputs)),
-            self._output_pointers(*(None if shape is None else ctypes.addressof(shape) for shape in shapes)),
-            0,
-        )
+        try:
+            call = self._idle.pop()  # atomic: no two threads get the same one
+        except IndexError:
+            call = _Call(len(self._inputs), self.outputs)
+        arrays = inputs if type(inputs) is dict else self.named(inputs)
+        copies = self._place_inputs(arrays, call)
+        results = self._place_outputs(call) if out is None else self._place_given(out, call)
+        status = self._function(*call.arguments)
         if status:
             raise failure("tinsmith_run", status)
-        return {
-            tensor.name: _trimmed(tensor, outputs[at], shapes[at]) for at, tensor in enumerate(self.outputs)
-        }
+        del copies
+        for at in call.varying:
+            tensor = self.outputs[at]
+            results[tensor.name] = _trimmed(tensor, results[tensor.name], call.shape(at))
+        self._idle.append(call)
+        return results
 
-    def _checked(self, inputs: object) -> list[NDArray[Any]]:
-        """The inputs in the library's order, contiguous."""
-        arrays = self.named(inputs)
-        given = []
+    def _place_inputs(self, arrays: Any, call: _Call) -> list[NDArray[Any]]:
+        """Tells `call` where the inputs are; gives the copies that have to live until it is over."""
+        copies: list[NDArray[Any]] = []
         try:
-            for name, dtype, shape in self._inputs:
+            for at, (name, dtype, shape) in enumerate(self._inputs):
                 array = arrays[name]
                 if array.dtype != dtype or array.shape != shape:
                     raise self._rejection(arrays)
-                given.append(np.asarray(array, order="C"))
+                call.inputs[at] = readable(array, copies)
             if len(arrays) != len(self._inputs):
                 raise self._rejection(arrays)
         except (KeyError, AttributeError, TypeError, IndexError):
             raise self._rejection(arrays) from None
-        return given
+        return copies
+
+    def _place_outputs(self, call: _Call) -> dict[str, NDArray[Any]]:
+        """Tells `call` of new arrays for the outputs."""
+        results = {}
+        for at, (name, dtype, bounds) in enumerate(self._outputs):
+            array = results[name] = np.empty(bounds, dtype)
+            call.outputs[at] = address(array)
+        return results
+
+    def _place_given(self, out: Mapping[str, NDArray[Any]], call: _Call) -> dict[str, NDArray[Any]]:
+        """Tells `call` of the arrays in `out`, and of new ones for the other outputs."""
+        read = []
+        for at, (name, dtype, shape) in enumerate(self._inputs):
+            start = call.inputs[at] or 0
+            read.append((f"input {name!r}", start, start + dtype.itemsize * math.prod(shape)))
+        check_out(out, self._outputs, read)
+        results = {}
+        for at, (name, dtype, bounds) in enumerate(self._outputs):
+            array = out.get(name)
+            results[name] = np.empty(bounds, dtype) if array is None else array
+            call.outputs[at] = address(results[name])
+        return results
 
     def _rejection(self, found: Any) -> InputError:
         wanted = {name: f"{dtype} array of shape {shape}" for name, dtype, shape in self._inputs}
@@ -117,11 +138,36 @@ class NetworkModel(Model):
         return rejection(wanted, found, f": {'; '.join(problems)}" if problems else "")
 
 
-def _trimmed(tensor: Tensor, out: NDArray[Any], written: Any) -> NDArray[Any]:
-    """The elements that a run wrote, which lie first in `out`; `written` is their shape, or None for all."""
-    if written is None:
-        return out
-    shape = tuple(written)
+class _Call:
+    """The arguments of tinsmith_run, for one call at a time."""
+
+    def __init__(self, inputs: int, outputs: Sequence[Tensor]) -> None:
+        self.inputs = (ctypes.c_void_p * max(1, inputs))()
+        self.outputs = (ctypes.c_void_p * max(1, len(outputs)))()
+        self.varying = tuple(at for at, tensor in enumerate(outputs) if -1 in tensor.shape)
+        """Numbers of the outputs whose shapes a run tells."""
+        self._written = {at: (ctypes.c_int64 * len(outputs[at].shape))() for at in self.varying}
+        self._shapes = (ctypes.c_void_p * max(1, len(outputs)))()
+        for at, shape in self._written.items():
+            shape[:] = [-1] * len(shape)
+            self._shapes[at] = ctypes.addressof(shape)
+        self.arguments = (
+            ctypes.c_void_p(ctypes.addressof(self.inputs)),
+            ctypes.c_void_p(ctypes.addressof(self.outputs)),
+            ctypes.c_void_p(ctypes.addressof(self._shapes) if self.varying else None),
+            ctypes.c_uint32(0),
+        )
+
+    def shape(self, output: int) -> tuple[int, ...]:
+        """What the call wrote; of -1 where the next one writes nothing."""
+        written = self._written[output]
+        shape = tuple(written)
+        written[:] = [-1] * len(shape)
+        return shape
+
+
+def _trimmed(tensor: Tensor, out: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The elements of the shape that a run told, which lie first in `out`."""
 
     def fits(wanted: int, found: int, bound: int) -> bool:
         return 0 <= found <= bound and wanted in (-1, found)

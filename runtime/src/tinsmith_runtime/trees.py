@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from .errors import ArtifactError, InputError
 from .manifest import Manifest, Tensor
-from .model import Model, failure, rejection
+from .memory import address, span
+from .model import Model, check_out, failure, rejection
 
 _FLOAT32 = np.dtype(np.float32)
 _ELEMENT_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 11: np.dtype(np.float64)}
@@ -33,14 +34,17 @@ class TreeModel(Model):
         self._margin = _Function(native, manifest.margin, int(native.tinsmith_num_margins()), flags=_MARGIN)
 
     def run(
-        self, inputs: Mapping[str, NDArray[Any]] | NDArray[Any], margin: bool = False
+        self,
+        inputs: Mapping[str, NDArray[Any]] | NDArray[Any],
+        margin: bool = False,
+        out: Mapping[str, NDArray[Any]] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Predicts: {input name: float32 (rows, features)} -> {output name: array}; NaN is a missing value.
 
         One row may also be given as (features,); the result then has no row axis either. Rows are read where
         they lie when the elements of a row are adjacent (slices of rows are fine); other layouts are copied.
         The array alone will do for the mapping. With `margin` the result is the sums before the final
-        transform.
+        transform. `out` holds the array that takes the result, of its shape.
         Raises InputError and PredictionError.
         """
         named: Any = inputs if type(inputs) is dict else self.named(inputs)
@@ -52,6 +56,8 @@ class TreeModel(Model):
         except (KeyError, AttributeError, TypeError, IndexError):
             raise self._rejection(named) from None
         function = self._margin if margin else self._prediction
+        if out is not None:
+            return {function.name: function.into(out, rows)}
         if len(shape) == 1:
             return {function.name: function.of_row(rows)[0]}
         if shape[0] == 1:
@@ -90,17 +96,29 @@ class _Function:
 
     def of_rows(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Of (count, features)."""
-        count = rows.shape[0]
+        out: NDArray[Any] = np.empty((len(rows), *self._shape), self._dtype)
+        self._predict(rows, out)
+        return out
+
+    def into(self, out: Mapping[str, NDArray[Any]], rows: NDArray[Any]) -> NDArray[Any]:
+        """Of (count, features) or (features,), in the array of `out`; a new one where that is empty."""
+        shape = (*rows.shape[:-1], *self._shape)
+        check_out(out, [(self.name, self._dtype, shape)], [span("the rows", rows)])
+        given = out.get(self.name)
+        answer = np.empty(shape, self._dtype) if given is None else given
+        self._predict(rows if rows.ndim == 2 else rows[None], answer)
+        return answer
+
+    def _predict(self, rows: NDArray[Any], out: NDArray[Any]) -> None:
+        count = len(rows)
         stride, odd = divmod(rows.strides[0], rows.itemsize)
         if rows.strides[1] != rows.itemsize or odd or stride < self._features or not rows.flags.aligned:
             rows = np.ascontiguousarray(rows)
             stride = self._features
-        out: NDArray[Any] = np.empty((count, *self._shape), self._dtype)
         if count:
-            status = self._call(rows.ctypes.data, count, stride, out.ctypes.data, self._flags)
+            status = self._call(address(rows), count, stride, address(out), self._flags)
             if status:
                 raise failure("tinsmith_predict", status)
-        return out
 
 
 class _PreparedRow:

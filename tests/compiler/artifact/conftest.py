@@ -12,12 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
+from tests.compiler.artifact.zoo import ZOO
 from tests.conftest import NO_TELEMETRY
 from tinsmith.compiler.artifact.package import package
+from tinsmith.compiler.artifact.samples import Samples
 from tinsmith.compiler.backends.native.build import build
-from tinsmith.compiler.backends.native.trees.emit import emit
+from tinsmith.compiler.backends.native.emit import emit
+from tinsmith.compiler.frontends import load
 from tinsmith.compiler.ir.model import Model, Transform
 from tinsmith.compiler.verify.evidence import collect
 from tinsmith.spec.request import CompileRequest, TargetPlatform
@@ -53,6 +57,27 @@ def artifact(
         "float64": make_model(dtype=np.float64, trees=20, outputs=2),
     }[request.param]
     return unpacked(model, replace(x86_64, variants=()), tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def zoo_artifacts(x86_64: Target, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The unpacked artifacts of the networks in zoo.py, for any x86-64 machine, without evidence."""
+    target = replace(x86_64, variants=())
+    found = {}
+    for name, make in ZOO.items():
+        folder = tmp_path_factory.mktemp(name)
+        request = CompileRequest("ONNX", name, platform=REQUEST.platform)
+        onnx.save(make(), folder / "model.onnx")
+        network = load("ONNX")(folder, request)
+        (folder / "program").mkdir()
+        program = emit(network, target, folder / "program")
+        library = folder / target.library
+        build(program, target, library)
+        packed = package(request, network, target, library, Samples((), {}), folder, None, program)
+        found[name] = folder / "artifact"
+        with tarfile.open(packed.path) as archive:
+            archive.extractall(found[name], filter="data")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@
 
 #include "message.h"
 #include "model.h"
+#include "system.h"
 
 #define SUCCESS 0
 #define DEVICE_CPU 1 /* kDLCPU of dlpack.h */
@@ -336,8 +337,13 @@ int GetDLRVersion(const char **version)
 
 int SetDLRNumThreads(DLRModelHandle *handle, int threads)
 {
-    (void)handle, (void)threads;
-    return fail("SetDLRNumThreads is not supported by compiled models; set TINSMITH_NUM_THREADS.");
+    const Model *model = model_of(handle);
+    if (!model)
+        return FAILURE;
+    int32_t (*set_threads)(int32_t) = find_symbol(model->library, "tinsmith_set_threads");
+    if (!set_threads || set_threads(threads))
+        return fail("The number of threads is not 1 to 256, or the model runs already with another one.");
+    return SUCCESS;
 }
 
 int UseDLRCPUAffinity(DLRModelHandle *handle, int use)

@@ -85,10 +85,11 @@ int GetDLRDeviceType(const char *model_path);                 /* 1: CPU */
 int GetDLRVersion(const char **version);
 const char *DLRGetLastError(void);
 
-/* Settings. Threads are set by the environment (TINSMITH_NUM_THREADS), so the first two give -1. The allocators
- * hold the rows and results of models that are created later; set both or neither. */
+/* Settings. Threads, 1 to 256, are set before the first run, for all handles of a model; else the environment's
+ * TINSMITH_NUM_THREADS counts. The allocators hold the rows and results of models that are created later; set both or
+ * neither. */
 int SetDLRNumThreads(DLRModelHandle *handle, int threads);
-int UseDLRCPUAffinity(DLRModelHandle *handle, int use);
+int UseDLRCPUAffinity(DLRModelHandle *handle, int use); /* not offered: -1 */
 int SetDLRCustomAllocatorMalloc(DLRMallocFunctionPtr function);
 int SetDLRCustomAllocatorFree(DLRFreeFunctionPtr function);
 int SetDLRCustomAllocatorMemalign(DLRMemalignFunctionPtr function);

@@ -27,8 +27,8 @@ def lower(network: Network) -> Loops:
     inputs = []
     for value, spec in zip(network.graph.graph.inputs, network.inputs, strict=True):
         tensor = Tensor(spec.name, spec.dtype, spec.shape)
-        scope.tensors[value] = tensor
         inputs.append(tensor)
+        scope.define(value, tensor, f"input {spec.name}")
     scope.constants(network.graph.graph)
     scope.lower(network.graph.graph)
     if scope.problems:
@@ -74,7 +74,15 @@ class _Scope:
     def constants(self, graph: onnx_ir.Graph) -> None:
         for value in graph.initializers.values():
             if value not in self.tensors and value.const_value is not None:
-                self.tensors[value] = _constant(value.name or "", value.const_value)
+                tensor = _constant(value.name or "", value.const_value)
+                self.define(value, tensor, f"constant {tensor.name}")
+
+    def define(self, value: onnx_ir.Value, tensor: Tensor, place: str) -> None:
+        """Complex numbers are refused; text is before."""
+        if tensor.dtype.startswith("complex"):
+            self.problems.append(f"{place}: elements of type {tensor.dtype} are not compiled")
+        else:
+            self.tensors[value] = tensor
 
     def lower(self, graph: onnx_ir.Graph) -> None:
         for node in graph:

@@ -19,7 +19,7 @@ from tinsmith.compiler.backends.native import build
 from tinsmith.compiler.backends.native.program import Program, Unit
 from tinsmith.spec.targets import platforms
 
-EXPORTS = ("run", "stress", "nest", "masks", "limit", "isa", "allocation", "refuses")
+EXPORTS = ("run", "stress", "nest", "masks", "limit", "set_limit", "isa", "allocation", "refuses")
 
 PROLOGUE = """
 import ctypes, json, os, signal, sys, threading, time
@@ -101,6 +101,13 @@ def test_every_part_runs_once(run: Run, parts: int) -> None:
 )
 def test_thread_limit(run: Run, value: str, limit: int) -> None:
     assert run("answer(limit=load().limit())", TINSMITH_NUM_THREADS=value)["limit"] == limit
+
+
+def test_the_program_settles_the_limit_once(run: Run) -> None:
+    script = "l = load(); answer(set=[l.set_limit(n) & 1 for n in (0, -1, 257, 3, 3, 4)], limit=l.limit())"
+    assert run(script, TINSMITH_NUM_THREADS="2") == {"set": [0, 0, 0, 1, 1, 0], "limit": 3}
+    script = "l = load(); l.limit(); answer(set=[l.set_limit(n) & 1 for n in (3, 2)], limit=l.limit())"
+    assert run(script, TINSMITH_NUM_THREADS="2") == {"set": [0, 1], "limit": 2}
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "4 ", "four", "0x4", "9" * 40])

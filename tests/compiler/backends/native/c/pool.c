@@ -124,6 +124,11 @@ EXPORT unsigned limit(void)
     return ts_thread_limit();
 }
 
+EXPORT bool set_limit(int32_t threads)
+{
+    return ts_limit_threads(threads);
+}
+
 EXPORT int isa(void)
 {
     return (int)ts_cpu_isa();

@@ -2,6 +2,7 @@
 #ifndef TS_PLATFORM_H
 #define TS_PLATFORM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ void ts_parallel(ts_task task, void *context, size_t parts);
 /* Threads that ts_parallel may use: TINSMITH_NUM_THREADS, else the CPUs this process may run on, or fewer where its
  * container is granted less processor time. 1 to 256; settled when first asked. */
 unsigned ts_thread_limit(void);
+
+/* Settles the limit before that; false when it is not 1 to 256, or settled to another one. */
+bool ts_limit_threads(int32_t threads);
 
 /* x86 only: the best instruction set of this CPU (and OS), capped by the environment's
  * TINSMITH_ISA=sse2|avx2|avx512|vbmi. */

@@ -67,10 +67,22 @@ static unsigned available_cpus(void)
     return cpus;
 }
 
+static atomic_uint settled_limit;
+
+static unsigned settle(unsigned limit)
+{
+    unsigned before = 0;
+    return atomic_compare_exchange_strong(&settled_limit, &before, limit) ? limit : before;
+}
+
+bool ts_limit_threads(int32_t threads)
+{
+    return threads >= 1 && threads <= MAX_THREADS && settle((unsigned)threads) == (unsigned)threads;
+}
+
 unsigned ts_thread_limit(void)
 {
-    static atomic_uint known;
-    unsigned limit = atomic_load_explicit(&known, memory_order_relaxed);
+    unsigned limit = atomic_load_explicit(&settled_limit, memory_order_relaxed);
     if (limit == 0) {
         char text[12];
         if (ts_environment("TINSMITH_NUM_THREADS", text, sizeof text))
@@ -79,7 +91,7 @@ unsigned ts_thread_limit(void)
             limit = available_cpus();
         if (limit == 0)
             limit = 1;
-        atomic_store_explicit(&known, limit, memory_order_relaxed);
+        limit = settle(limit);
     }
     return limit;
 }

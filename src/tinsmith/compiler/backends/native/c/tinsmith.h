@@ -4,8 +4,8 @@
  *   a tree or linear model exports tinsmith_predict: rows of float32 in, predictions out;
  *   a network exports tinsmith_run: several tensors in, several tensors out.
  *
- * All functions are thread-safe. No function keeps a pointer that it was given. TINSMITH_NUM_THREADS (environment,
- * read at the first call; default: all CPUs) limits the threads of one call.
+ * All functions are thread-safe. No function keeps a pointer that it was given; what a function points at stays as
+ * long as the library is loaded. docs/c-interface.md has an example.
  */
 #ifndef TINSMITH_H
 #define TINSMITH_H
@@ -63,6 +63,19 @@ int32_t tinsmith_abi_version(void);
  * ml_dtypes) name: "float32", "int64", "bool", "bfloat16", "float8_e4m3fn" ... */
 const char *tinsmith_describe(void);
 
+/* Limits the threads of one call, before the first call: 1 to 256. Without it TINSMITH_NUM_THREADS (environment) is the
+ * limit, else the number of CPUs that the process may use. TINSMITH_BAD_ARGUMENT when the limit is settled otherwise. */
+int32_t tinsmith_set_threads(int32_t threads);
+
+/* What a returned value means, for people. */
+static inline const char *tinsmith_status_text(int32_t status)
+{
+    return status == TINSMITH_OK             ? "no error"
+           : status == TINSMITH_NO_MEMORY    ? "out of memory"
+           : status == TINSMITH_BAD_ARGUMENT ? "the model rejects its arguments"
+                                             : "unknown status";
+}
+
 /* ---- Tree and linear models ---- */
 
 /* Flags of tinsmith_predict. */
@@ -80,6 +93,19 @@ int32_t tinsmith_output_type(void);
 int32_t tinsmith_predict(const float *rows, int64_t count, int64_t stride, void *out, uint32_t flags);
 
 /* ---- Networks ---- */
+
+struct tinsmith_tensor {
+    const char *name;       /* UTF-8 */
+    const int64_t *shape;   /* dimensions, `rank` of them; -1 is a size that only a run tells */
+    const int64_t *largest; /* their upper bounds: equal to `shape` where that is not -1 */
+    size_t bytes;           /* of the largest shape */
+    int32_t rank;
+    int32_t type; /* TINSMITH_FLOAT32, ... */
+};
+
+/* The inputs and the outputs, in the order that tinsmith_run takes them; *count becomes their number. */
+const struct tinsmith_tensor *tinsmith_inputs(size_t *count);
+const struct tinsmith_tensor *tinsmith_outputs(size_t *count);
 
 /* Runs the network. inputs[i] and outputs[i] are the tensors of the description in its order: row-major, without
  * gaps, at any alignment, all apart from each other. outputs[i] must have room for the largest shape of output i; the

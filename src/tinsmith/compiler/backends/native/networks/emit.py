@@ -25,6 +25,7 @@ from tinsmith.compiler.backends.native.networks.externs import (
     require,
 )
 from tinsmith.compiler.backends.native.networks.fuse import fuse
+from tinsmith.compiler.backends.native.networks.interface import network_interface
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
 from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, rim
@@ -67,7 +68,10 @@ PASSES: tuple[Callable[[Loops], Loops], ...] = (
 )
 """What happens to the loop nests of a network before they become C, in order."""
 
-EXPORTS = ("tinsmith_abi_version", "tinsmith_describe", "tinsmith_run", "tinsmith_tvm_run")
+EXPORTS = (
+    *("tinsmith_abi_version", "tinsmith_describe", "tinsmith_inputs", "tinsmith_outputs"),
+    *("tinsmith_run", "tinsmith_set_threads", "tinsmith_tvm_run"),
+)
 COMMON_SOURCES = ("network_entry.c", "network_model.c", "tvm_abi.c")
 C_FOLDER = Path(__file__).parent / "c"
 
@@ -95,12 +99,13 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     scratch = max((kernel.scratch_bytes for kernel in writer.kernels.values()), default=0)
     tables.define("SCRATCH_BYTES", -(-scratch // 64) * 64, "Memory of a kernel, for every thread.")
     _define(loops, target, plan, sizes, tables)
+    inputs = [manifest.Tensor(spec.name, spec.dtype, spec.shape) for spec in network.inputs]
     outputs = _outputs(network, loops)
-    description = json.dumps(_description(network, outputs, facts), sort_keys=True)
+    description = json.dumps(_description(network, inputs, outputs, facts), sort_keys=True)
     tables.add("DESCRIPTION", np.frombuffer(description.encode() + b"\0", np.uint8), "JSON text")
     (directory / "model.bin").write_bytes(tables.data())
     (directory / "model.h").write_text(_header(network, tables))
-    (directory / "network_shapes.h").write_text(_shapes(loops, sizes))
+    (directory / "network_interface.h").write_text(network_interface(inputs, outputs, loops, sizes))
     (directory / "network.c").write_text(_source(functions, writer))
     for path in [*sorted(C_FOLDER.glob("*.h")), *(C_FOLDER / name for name in COMMON_SOURCES)]:
         (directory / path.name).write_bytes(path.read_bytes())
@@ -303,9 +308,11 @@ def _outputs(network: Network, loops: Loops) -> tuple[manifest.Tensor, ...]:
 
 
 def _description(
-    network: Network, outputs: Sequence[manifest.Tensor], facts: dict[str, Any]
+    network: Network,
+    inputs: Sequence[manifest.Tensor],
+    outputs: Sequence[manifest.Tensor],
+    facts: dict[str, Any],
 ) -> dict[str, Any]:
-    inputs = [manifest.Tensor(spec.name, spec.dtype, spec.shape) for spec in network.inputs]
     return {
         "framework": network.framework,
         "producer": network.producer,
@@ -327,20 +334,6 @@ def _header(network: Network, tables: Tables) -> str:
         " * TS_AT_... are offsets into model.bin, in bytes. */\n"
         "#ifndef TS_MODEL_H\n#define TS_MODEL_H\n\n"
         f"{tables.definitions()}\n#endif\n"
-    )
-
-
-def _shapes(loops: Loops, sizes: dict[Size, int]) -> str:
-    dimensions = [
-        str(dim) if isinstance(dim, int) else str(-1 - sizes[dim])
-        for tensor in loops.outputs
-        for dim in tensor.shape
-    ]
-    ranks = [str(tensor.rank) for tensor in loops.outputs]
-    return (
-        "/* network_shapes.h: dimensions and ranks of the outputs. */\n"
-        f"#define TS_OUTPUT_DIMENSIONS {''.join(f'{dim}, ' for dim in dimensions)}\n"
-        f"#define TS_OUTPUT_RANKS {''.join(f'{rank}, ' for rank in ranks)}\n"
     )
 
 

@@ -47,6 +47,7 @@ EXPORTS = (
     "tinsmith_output_type",
     "tinsmith_describe",
     "tinsmith_predict",
+    "tinsmith_set_threads",
     "get_num_output_group",
     "get_num_class",
     "get_num_feature",

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "network.h"
-#include "network_shapes.h"
+#include "network_interface.h"
 #include "platform.h"
 
 #if defined(_WIN32)
@@ -67,14 +67,16 @@ __attribute__((destructor)) static void release_arenas(void)
 }
 #endif
 
-/* Dimensions of the outputs: a number, or -1 - n for the n-th size of the run. */
+/* An entry more, as there may be no tensors. */
+static const struct tinsmith_tensor input_tensors[] = {TS_INPUT_TENSORS {0}};
+static const struct tinsmith_tensor output_tensors[] = {TS_OUTPUT_TENSORS {0}};
+
 static void write_shapes(int64_t *const *shapes, const ts_index *sizes)
 {
     static const int64_t dimensions[] = {TS_OUTPUT_DIMENSIONS 0};
-    static const size_t ranks[] = {TS_OUTPUT_RANKS 0};
     const int64_t *next = dimensions;
     for (size_t output = 0; output < TS_OUTPUTS; output++)
-        for (size_t axis = 0; axis < ranks[output]; axis++, next++)
+        for (int32_t axis = 0; axis < output_tensors[output].rank; axis++, next++)
             if (shapes[output])
                 shapes[output][axis] = *next >= 0 ? *next : (int64_t)sizes[-1 - *next];
 }
@@ -105,4 +107,21 @@ TS_EXPORT int32_t tinsmith_abi_version(void)
 TS_EXPORT const char *tinsmith_describe(void)
 {
     return TS_CONSTANT(char, TS_AT_DESCRIPTION);
+}
+
+TS_EXPORT const struct tinsmith_tensor *tinsmith_inputs(size_t *count)
+{
+    *count = TS_INPUTS;
+    return input_tensors;
+}
+
+TS_EXPORT const struct tinsmith_tensor *tinsmith_outputs(size_t *count)
+{
+    *count = TS_OUTPUTS;
+    return output_tensors;
+}
+
+TS_EXPORT int32_t tinsmith_set_threads(int32_t threads)
+{
+    return ts_limit_threads(threads) ? TINSMITH_OK : TINSMITH_BAD_ARGUMENT;
 }

@@ -201,3 +201,8 @@ TS_EXPORT const char *tinsmith_describe(void)
 {
     return TS_TABLE(char, TS_AT_DESCRIPTION);
 }
+
+TS_EXPORT int32_t tinsmith_set_threads(int32_t threads)
+{
+    return ts_limit_threads(threads) ? TINSMITH_OK : TINSMITH_BAD_ARGUMENT;
+}
