@@ -65,7 +65,8 @@ def compile_and_link(
 
 def platform_sources(target: Target) -> list[Path]:
     """What implements platform.h on the target."""
-    names = ["platform_windows.c" if target.os == "windows" else "platform_posix.c"]
+    windows = target.os == "windows"
+    names = ["parallel.c", *(["platform_windows.c"] if windows else ["platform_posix.c", "threads_posix.c"])]
     if target.arch in ("x86", "x86_64"):
         names.append("platform_x86.c")
     return [C_FOLDER / name for name in names]

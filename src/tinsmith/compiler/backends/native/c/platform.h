@@ -10,13 +10,19 @@
 void *ts_allocate(size_t bytes);
 void ts_release(void *memory);
 
-/* Runs task(context, part) for every part in 0..parts-1, on the calling thread and the pool, and returns when all
- * are done. Runs serially when only one thread is allowed, when the pool is busy with another call, or when no
- * thread can be made. Safe after fork (the child makes its own pool). */
+/* Runs task(context, thread, first, last) for ranges that together are the items 0 to items-1, each once, on the
+ * calling thread and the pool, at most `threads` of them, and returns when all are done. `thread` is below
+ * ts_thread_limit() and tells apart those that run at once in this call. Runs serially when only one thread is allowed,
+ * when the pool is busy with another call, or when no thread can be made. Safe after fork (the child makes its own
+ * pool). */
+typedef void ts_share_task(void *context, size_t thread, size_t first, size_t last);
+void ts_share(ts_share_task *task, void *context, size_t items, size_t threads);
+
+/* The same for one part at a time: task(context, part) for every part in 0..parts-1, on as many threads as allowed. */
 typedef void (*ts_task)(void *context, size_t part);
 void ts_parallel(ts_task task, void *context, size_t parts);
 
-/* Threads that ts_parallel may use: TINSMITH_NUM_THREADS, else the CPUs this process may run on, or fewer where its
+/* Threads that ts_share may use: TINSMITH_NUM_THREADS, else the CPUs this process may run on, or fewer where its
  * container is granted less processor time. 1 to 256; settled when first asked. */
 unsigned ts_thread_limit(void);
 

@@ -1,12 +1,11 @@
 /* platform_windows.c: platform.h for Windows, with KERNEL32 alone.
  *
- * Parts run on the process's own thread pool: there are no threads of ours to stop when the library is unloaded, and
+ * Items run on the process's own thread pool: there are no threads of ours to stop when the library is unloaded, and
  * every call waits until no callback is left in it.
  */
 #include "environment.h"
 #include "platform.h"
-
-#include <stdatomic.h>
+#include "shares.h"
 
 typedef void *HANDLE;
 typedef int BOOL;
@@ -24,14 +23,7 @@ __declspec(dllimport) void __stdcall SubmitThreadpoolWork(void *work);
 __declspec(dllimport) void __stdcall WaitForThreadpoolWorkCallbacks(void *work, BOOL cancel_pending);
 __declspec(dllimport) void __stdcall CloseThreadpoolWork(void *work);
 
-enum { MAX_THREADS = 256, ALIGNMENT = 64 };
-
-struct call {
-    ts_task task;
-    void *context;
-    size_t parts;
-    atomic_size_t next;
-};
+enum { ALIGNMENT = 64 };
 
 void *ts_allocate(size_t bytes)
 {
@@ -57,7 +49,7 @@ bool ts_environment(const char *name, char *value, size_t size)
     return length > 0 && length < size;
 }
 
-static unsigned available_cpus(void)
+unsigned ts_available_cpus(void)
 {
     uintptr_t mine = 0, all = 0;
     unsigned cpus = 0;
@@ -77,7 +69,7 @@ static unsigned settle(unsigned limit)
 
 bool ts_limit_threads(int32_t threads)
 {
-    return threads >= 1 && threads <= MAX_THREADS && settle((unsigned)threads) == (unsigned)threads;
+    return threads >= 1 && threads <= TS_MAX_THREADS && settle((unsigned)threads) == (unsigned)threads;
 }
 
 unsigned ts_thread_limit(void)
@@ -86,9 +78,9 @@ unsigned ts_thread_limit(void)
     if (limit == 0) {
         char text[12];
         if (ts_environment("TINSMITH_NUM_THREADS", text, sizeof text))
-            limit = ts_number(text, MAX_THREADS);
+            limit = ts_number(text, TS_MAX_THREADS);
         if (limit == 0)
-            limit = available_cpus();
+            limit = ts_available_cpus();
         if (limit == 0)
             limit = 1;
         limit = settle(limit);
@@ -96,39 +88,41 @@ unsigned ts_thread_limit(void)
     return limit;
 }
 
-static void take_parts(struct call *call)
-{
-    for (;;) {
-        size_t part = atomic_fetch_add_explicit(&call->next, 1, memory_order_relaxed);
-        if (part >= call->parts)
-            return;
-        call->task(call->context, part);
-    }
-}
+struct call {
+    atomic_size_t arrived;
+    struct ts_shares shares;
+};
 
 static void __stdcall help(void *instance, void *context, void *work)
 {
+    struct call *call = context;
     (void)instance;
     (void)work;
-    take_parts(context);
+    ts_take(&call->shares, 1 + atomic_fetch_add_explicit(&call->arrived, 1, memory_order_relaxed));
 }
 
-void ts_parallel(ts_task task, void *context, size_t parts)
+void ts_share(ts_share_task *task, void *context, size_t items, size_t threads)
 {
     static atomic_bool busy;
-    struct call call = {.task = task, .context = context, .parts = parts};
-    size_t threads = parts < ts_thread_limit() ? parts : ts_thread_limit();
-    if (threads < 2 || atomic_exchange_explicit(&busy, true, memory_order_relaxed)) {
-        take_parts(&call);
+    static struct call call;
+    if (threads > ts_thread_limit())
+        threads = ts_thread_limit();
+    if (threads > items)
+        threads = items;
+    if (threads < 2 || atomic_exchange_explicit(&busy, true, memory_order_acquire)) {
+        if (items > 0)
+            task(context, 0, 0, items);
         return;
     }
+    ts_divide(&call.shares, task, context, items, threads);
+    atomic_store_explicit(&call.arrived, 0, memory_order_relaxed);
     void *work = CreateThreadpoolWork(help, &call, NULL);
     for (size_t i = 1; work != NULL && i < threads; i++)
         SubmitThreadpoolWork(work);
-    take_parts(&call);
+    ts_take(&call.shares, 0);
     if (work != NULL) {
         WaitForThreadpoolWorkCallbacks(work, 1);
         CloseThreadpoolWork(work);
     }
-    atomic_store_explicit(&busy, false, memory_order_relaxed);
+    atomic_store_explicit(&busy, false, memory_order_release);
 }
