@@ -8,7 +8,7 @@
 
 #include "platform.h"
 
-enum { TS_MAX_THREADS = 256, TS_PIECES = 8, TS_CACHE_LINE = 64 };
+enum { TS_MAX_THREADS = 256, TS_CACHE_LINE = 64 };
 
 struct ts_claims {
     alignas(TS_CACHE_LINE) atomic_size_t next;
@@ -19,7 +19,6 @@ struct ts_shares {
     ts_share_task *task;
     void *context;
     size_t threads;
-    size_t piece; /* most items of a claim */
     struct ts_claims each[TS_MAX_THREADS];
 };
 
@@ -29,7 +28,6 @@ static inline void ts_divide(struct ts_shares *shares, ts_share_task *task, void
     shares->task = task;
     shares->context = context;
     shares->threads = threads;
-    shares->piece = items / (threads * TS_PIECES) + 1;
     size_t end = 0;
     for (size_t i = 0; i < threads; i++) {
         atomic_store_explicit(&shares->each[i].next, end, memory_order_relaxed);
@@ -38,17 +36,20 @@ static inline void ts_divide(struct ts_shares *shares, ts_share_task *task, void
     }
 }
 
-/* Works until all items are claimed. */
+/* Works until all items are claimed: a quarter of what a share has left at a time, so that the last claims are small. */
 static inline void ts_take(struct ts_shares *shares, size_t thread)
 {
     for (size_t i = 0; i < shares->threads; i++) {
         struct ts_claims *share = &shares->each[(thread + i) % shares->threads];
-        while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
-            size_t first = atomic_fetch_add_explicit(&share->next, shares->piece, memory_order_relaxed);
+        size_t next = atomic_load_explicit(&share->next, memory_order_relaxed);
+        while (next < share->end) {
+            const size_t piece = (share->end - next) / 4 + 1;
+            const size_t first = atomic_fetch_add_explicit(&share->next, piece, memory_order_relaxed);
             if (first >= share->end)
                 break;
-            size_t left = share->end - first;
-            shares->task(shares->context, thread, first, first + (left < shares->piece ? left : shares->piece));
+            next = share->end - first < piece ? share->end : first + piece;
+            shares->task(shares->context, thread, first, next);
+            next = atomic_load_explicit(&share->next, memory_order_relaxed);
         }
     }
 }

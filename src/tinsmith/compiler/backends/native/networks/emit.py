@@ -32,6 +32,7 @@ from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, r
 from tinsmith.compiler.backends.native.networks.literals import put_literals
 from tinsmith.compiler.backends.native.networks.nests import Names, body
 from tinsmith.compiler.backends.native.networks.outputs import separate_outputs
+from tinsmith.compiler.backends.native.networks.parallel import Share, call, kernel_call, part, share
 from tinsmith.compiler.backends.native.networks.products import Product, find_products, plan_of
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
@@ -153,8 +154,14 @@ class StageWriter:
             self._count += 1
             used = self._outer_of(stage, outer)
             tensors = list(dict.fromkeys([*writes(stage), *reads(stage)]))
-            found.append(self._function(name, stage, used, tensors))
-            lines.append(f"{name}({', '.join(['run', *used.values(), *map(self._pointer, tensors)])});")
+            shared = share(stage)
+            found.append(self._function(name, stage, used, tensors, shared))
+            arguments = ["run", *used.values(), *map(self._pointer, tensors)]
+            if shared is None:
+                lines.append(f"{name}({', '.join(arguments)});")
+            else:
+                found.append(part(name, used.values(), arguments))
+                lines.append(call(name, used.values(), shared))
         return lines
 
     def _outer_of(self, stage: Stage, outer: dict[Expr, str]) -> dict[Expr, str]:
@@ -182,19 +189,25 @@ class StageWriter:
     def _size(self, size: Size) -> str:
         return f"run->sizes[{self.sizes[size]}]"
 
-    def _function(self, name: str, stage: Stage, outer: dict[Expr, str], tensors: Sequence[Tensor]) -> str:
+    def _function(
+        self, name: str, stage: Stage, outer: dict[Expr, str], tensors: Sequence[Tensor], shared: Share | None
+    ) -> str:
         """Its tensors are parameters: Clang heeds `restrict` nowhere else, and vectors need it."""
         names = {tensor: f"p{number}" for number, tensor in enumerate(tensors)}
         parameters = ["const struct ts_run *run", *(f"ts_index {var}" for var in outer.values())]
         for tensor in tensors:
             qualifier = "" if tensor in writes(stage) else "const "
             parameters.append(f"{qualifier}{STORAGE[tensor.dtype]} *restrict {names[tensor]}")
+        if shared is not None:
+            parameters += ["size_t begin", "size_t end"]
         lines: list[str] = []
         known: dict[Expr, str] = dict(outer)
         made = sizes_set(stage)
         for size in sizes_used(stage):
             known[size] = self._size(size) if size in made else f"size_{self.sizes[size]}"
-        statements = [*self._rims(stage, names), *self._body(stage, Names(names, known))]
+        rims = self._rims(stage, names)
+        rims = rims if shared is None or not rims else shared.once(rims)
+        statements = [*rims, *self._body(stage, Names(names, known, shared))]
         lines += self._known_sizes(statements, [size for size in sizes_used(stage) if size not in made])
         lines += statements
         text = "\n".join("\t" + line if not line.startswith("#") else line for line in _pragmas_first(lines))
@@ -240,7 +253,7 @@ class StageWriter:
         self.kernels.setdefault(plan.function, plan)
         w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual]
-        return _kernel_call(plan, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out])
+        return kernel_call(plan, stage, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out])
 
     def _product(self, stage: Product, names: Names) -> list[str]:
         plan = plan_of(stage)
@@ -248,7 +261,7 @@ class StageWriter:
         self.kernels.setdefault(plan.function, plan)
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual.tensor]
         x, w = names.tensors[stage.x.tensor], names.tensors[stage.w.tensor]
-        return _kernel_call(plan, x, w, "NULL", residual, names.tensors[stage.out])
+        return kernel_call(plan, stage, x, w, "NULL", residual, names.tensors[stage.out])
 
     def _numbers(self, array: np.ndarray[Any, Any], note: str) -> str:
         return f"TS_CONSTANT(float, {self._constant(Tensor(note, 'float32', array.shape, array))})"
@@ -272,11 +285,6 @@ class StageWriter:
             self.tables.add(name, value, note)
             self._constants[tensor] = f"TS_AT_{name}"
         return self._constants[tensor]
-
-
-def _kernel_call(plan: Plan, x: str, w: str, bias: str, residual: str, y: str) -> list[str]:
-    fields = [plan.function, x, w, bias, residual, y, "run->scratch", str(plan.items), "0"]
-    return [f"ts_run_layer(&(struct ts_layer){{{', '.join(fields)}}}, {float(plan.flops)});"]
 
 
 def _pragmas_first(lines: list[str]) -> list[str]:
@@ -344,6 +352,7 @@ def _source(functions: Sequence[str], writer: StageWriter) -> str:
         [
             "network.h",
             "layer.h",
+            "stage.h",
             "transpose.h",
             *headers(),
             *(name for plan in kernels for name in plan.headers),

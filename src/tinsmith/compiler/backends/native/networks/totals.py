@@ -191,7 +191,7 @@ def _rows(
         *sums,
         f"{nest.element(where)} = {stored(out.dtype, _converted(dtype, out.dtype, 'total'))};",
     ]
-    return nest.around(outer, block)
+    return nest.shared(outer, block)
 
 
 def _added(nest: Nest, kind: str, expr: Expr, total: str) -> list[str]:
@@ -263,7 +263,8 @@ def _columns(
     added = _each(nest, column, _added(nest, total.kind, expr, "totals[column]"))
     result = stored(out.dtype, _converted(dtype, out.dtype, "totals[column]"))
     done = _each(nest, column, [f"{nest.element(where)} = {result};"])
-    return nest.around(outer[:-1], _in_blocks(column, total.kind, dtype, [*nest.around(inner, added), *done]))
+    block = [*nest.around(inner, added), *done]
+    return _in_blocks(nest, outer[:-1], column, total.kind, dtype, block)
 
 
 def _each(nest: Nest, column: Var, lines: Sequence[str]) -> list[str]:
@@ -277,8 +278,10 @@ def _each(nest: Nest, column: Var, lines: Sequence[str]) -> list[str]:
     ]
 
 
-def _in_blocks(column: Var, kind: str, dtype: str, lines: Sequence[str]) -> list[str]:
-    """`lines` with an array `totals` for `count` columns from `first` on."""
+def _in_blocks(
+    nest: Nest, outer: Sequence[Var], column: Var, kind: str, dtype: str, lines: Sequence[str]
+) -> list[str]:
+    """Loops over `outer` around `lines` with an array `totals` for `count` columns from `first` on."""
     extent, start = _extent(column), literal_text(NEUTRAL[kind](dtype))  # type: ignore[arg-type]
     several = extent > COLUMNS
     block = [
@@ -288,16 +291,16 @@ def _in_blocks(column: Var, kind: str, dtype: str, lines: Sequence[str]) -> list
         *lines,
     ]
     if not several:
-        return ["{", *("\t" + line for line in block), "}"]
+        return nest.shared(outer, ["{", *("\t" + line for line in block), "}"])
     count = f"{extent} - first < {COLUMNS} ? {extent} - first : {COLUMNS}"
     if extent % COLUMNS == 0:
         count = str(COLUMNS)
-    return [
-        f"for (ts_index first = 0; first < {extent}; first += {COLUMNS}) {{",
-        f"\tconst ts_index count = {count};",
-        *("\t" + line for line in block),
-        "}",
-    ]
+    block = [f"const ts_index count = {count};", *block]
+    if nest.share is not None and not nest.share.cuts(outer):
+        header = nest.part(nest.share, "first", str(extent), COLUMNS, f" += {COLUMNS}")
+        return nest.around(outer, nest.loop(column, block, header))
+    header = f"for (ts_index first = 0; first < {extent}; first += {COLUMNS})"
+    return nest.shared(outer, nest.loop(column, block, header))
 
 
 def _converted(source: str, dtype: str, name: str) -> str:
@@ -338,7 +341,7 @@ def arg_reduce(stage: ArgReduce, names: Names) -> list[str]:
         *nest.loop(stage.over, lines),
         f"{where} = found;",
     ]
-    return nest.around(stage.vars, block)
+    return nest.shared(stage.vars, block)
 
 
 def accumulate(stage: Accumulate, names: Names) -> list[str]:
@@ -359,7 +362,7 @@ def accumulate(stage: Accumulate, names: Names) -> list[str]:
     if in_columns:
         others = [var for var in vars[:-1] if var is not axis]
         inner = nest.loop(axis, _each(nest, vars[-1], lines), header)
-        return nest.around(others, _in_blocks(vars[-1], stage.kind, wide, inner))
+        return _in_blocks(nest, others, vars[-1], stage.kind, wide, inner)
     start = literal_text(NEUTRAL[stage.kind](wide))  # type: ignore[arg-type]
     block = [f"{value_type(wide)} total = {start};", *nest.loop(axis, lines, header)]
-    return nest.around([var for var in vars if var is not axis], block)
+    return nest.shared([var for var in vars if var is not axis], block)

@@ -17,6 +17,8 @@ struct ts_depthwise {
     bool residual;
     size_t residual_row, residual_pixel;
     size_t images, x_image, y_image, residual_image;
+    /* Work items of a row: parts of the channels. */
+    size_t parts;
 };
 
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -111,18 +113,22 @@ TS_INLINE void ts_depthwise_row(const struct ts_depthwise *p, int lanes, const f
     }
 }
 
-/* Computes the work items `first` to `last - 1` of images x height. */
+/* Computes the work items `first` to `last - 1` of images x height x parts. Parts of one row that follow each other are
+ * done as one. */
 TS_INLINE void ts_convolve_depthwise(struct ts_depthwise p, const float *x, const float *w, const float *bias,
                                      const float *residual, float *y, size_t first, size_t last,
                                      ts_activation activation)
 {
     const size_t panel = p.high * p.wide * TS_PANEL, full = p.channels / TS_LANES * TS_LANES;
-    for (size_t item = first; item < last; item++) {
-        const size_t image = item / p.height, row = item % p.height;
+    const size_t panels = (p.channels + TS_PANEL - 1) / TS_PANEL;
+    for (size_t item = first, next; item < last; item = next) {
+        const size_t image = item / p.parts / p.height, row = item / p.parts % p.height, part = item % p.parts;
         const float *from = x + image * p.x_image + row * p.x_row;
         const float *added = p.residual ? residual + image * p.residual_image + row * p.residual_row : NULL;
         float *to = y + image * p.y_image + row * p.y_row;
-        for (size_t c = 0; c < p.channels; c += TS_LANES) {
+        next = last - item < p.parts - part ? last : item + p.parts - part;
+        const size_t end = panels * (part + next - item) / p.parts * TS_PANEL;
+        for (size_t c = panels * part / p.parts * TS_PANEL; c < end && c < p.channels; c += TS_LANES) {
             const float *weights = w + c / TS_PANEL * panel + c % TS_PANEL;
             const float *more = p.residual ? added + c : NULL;
             if (c < full)

@@ -1,11 +1,12 @@
 /* contract_product.h: products of matrices none of which is constant, one pair after the other.
  *
- * A work item packs a slice of the right matrix into panels and then contracts as if it were constant.
+ * A slice of the right matrix is packed into panels and then contracted as if it were constant.
  */
 #ifndef TS_CONTRACT_PRODUCT_H
 #define TS_CONTRACT_PRODUCT_H
 
 #include "contract_matrix.h"
+#include "contract_scratch.h"
 
 /* Constants of a stack of products. Steps count floats; a step of 0 uses the same matrix again. */
 struct ts_product {
@@ -81,9 +82,10 @@ TS_INLINE void ts_pack(const struct ts_product *p, const float *w, size_t column
     }
 }
 
-/* The first `columns` columns at `at`, whose weights are not packed yet. */
-TS_INLINE void ts_product_item(const struct ts_product *p, struct ts_operands at, size_t columns, size_t block,
-                               float *panels, ts_activation activation)
+/* Blocks `first` to `last - 1` of the first `columns` columns at `at`, whose weights are packed into `panels` if they
+ * are not yet. */
+TS_INLINE void ts_product_item(const struct ts_product *p, struct ts_operands at, size_t columns, size_t first,
+                               size_t last, float *panels, bool packed, ts_activation activation)
 {
     const struct ts_contraction contraction = {.height = 1,
                                                .width = p->rows,
@@ -98,29 +100,34 @@ TS_INLINE void ts_product_item(const struct ts_product *p, struct ts_operands at
                                                .residual = p->residual,
                                                .residual_pixel = p->residual_row,
                                                .blocks = p->blocks};
-    ts_pack(p, at.w, columns, panels);
+    if (!packed)
+        ts_pack(p, at.w, columns, panels);
     at.w = panels;
-    ts_item(&contraction, at, 0, block, activation);
+    ts_item(&contraction, at, 0, first, last, activation);
 }
 
-/* Computes the work items `first` to `last - 1` of outer x inner x blocks x slices. `panels` has room for
+/* Computes the work items `first` to `last - 1` of outer x inner x slices x blocks. `scratch` has room for a note and
  * TS_SLICE * depth floats. */
 TS_INLINE void ts_multiply(struct ts_product p, const float *x, const float *w, const float *residual, float *y,
-                           float *panels, size_t first, size_t last, ts_activation activation)
+                           float *scratch, size_t first, size_t last, ts_activation activation)
 {
-    const size_t items = p.blocks * p.slices, full = p.columns / TS_SLICE;
-    for (size_t item = first; item < last; item++) {
-        const size_t outer = item / items / p.inner, inner = item / items % p.inner;
-        const size_t slice = item % items / p.blocks, block = item % p.blocks, column = slice * TS_SLICE;
+    const size_t full = p.columns / TS_SLICE;
+    float *panels = scratch + TS_NOTE_FLOATS;
+    for (size_t item = first, next; item < last; item = next) {
+        const size_t outer = item / (p.blocks * p.slices) / p.inner, inner = item / (p.blocks * p.slices) % p.inner;
+        const size_t slice = item / p.blocks % p.slices, block = item % p.blocks, column = slice * TS_SLICE;
         struct ts_operands at = {x + outer * p.x_outer + inner * p.x_inner,
                                  w + outer * p.w_outer + inner * p.w_inner + column * (p.transposed ? p.w_row : 1),
                                  NULL, NULL, y + outer * p.y_outer + inner * p.y_inner + column};
         if (p.residual)
             at.residual = residual + outer * p.residual_outer + inner * p.residual_inner + column;
+        next = last - item < p.blocks - block ? last : item + p.blocks - block;
+        const bool packed = ts_holds(scratch, item / p.blocks);
+        const size_t end = block + (next - item);
         if (slice < full)
-            ts_product_item(&p, at, TS_SLICE, block, panels, activation);
+            ts_product_item(&p, at, TS_SLICE, block, end, panels, packed, activation);
         else
-            ts_product_item(&p, at, p.columns - full * TS_SLICE, block, panels, activation);
+            ts_product_item(&p, at, p.columns - full * TS_SLICE, block, end, panels, packed, activation);
     }
 }
 

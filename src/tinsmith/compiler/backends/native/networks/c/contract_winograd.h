@@ -8,6 +8,7 @@
 #define TS_CONTRACT_WINOGRAD_H
 
 #include "contract_matrix.h"
+#include "contract_scratch.h"
 
 /* Constants of one layer. Steps count floats. */
 struct ts_winograd {
@@ -142,18 +143,19 @@ TS_INLINE void ts_winograd_products(const struct ts_winograd *p, size_t width, c
                                        w + i * panels * p->deep * TS_PANEL, NULL, NULL,
                                        sums + i * ts_combination(p, width)};
         for (size_t slice = 0; slice < (width + TS_SLICE - 1) / TS_SLICE; slice++)
-            ts_item(&product, at, slice, 0, (ts_activation){ts_winograd_identity, NULL});
+            ts_item(&product, at, slice, 0, 1, (ts_activation){ts_winograd_identity, NULL});
     }
 }
 
-/* Patches `first` and following of an image, `width` columns beginning at `at`. */
+/* Patches `first` and following of an image, `width` columns beginning at `at`. `transformed`: `scratch` holds what
+ * becomes of the patches. */
 TS_INLINE void ts_winograd_item(const struct ts_winograd *p, struct ts_operands at, size_t width, size_t first,
-                                float *scratch, ts_activation activation)
+                                float *scratch, bool transformed, ts_activation activation)
 {
     const size_t across = (p->width + 3) / 4, all = (p->height + 3) / 4 * across;
     const size_t count = all - first < p->patches ? all - first : p->patches;
     float *sums = scratch + TS_PATCH * ts_combination(p, p->deep);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; !transformed && i < count; i++) {
         const float *x = at.x + (first + i) / across * 4 * p->x_row + (first + i) % across * 4 * p->x_pixel;
         size_t c = 0;
         for (; c + TS_LANES <= p->deep; c += TS_LANES)
@@ -178,7 +180,7 @@ TS_INLINE void ts_winograd_item(const struct ts_winograd *p, struct ts_operands 
 }
 
 /* Computes the work items `first` to `last - 1` of images x blocks of patches x parts of columns. `scratch` has room
- * for TS_PATCH combinations of the patches and as many of `part` columns. */
+ * for a note, TS_PATCH combinations of the patches and as many of `part` columns. */
 TS_INLINE void ts_convolve_winograd(struct ts_winograd p, const float *x, const float *w, const float *bias,
                                     const float *residual, float *y, float *scratch, size_t first, size_t last,
                                     ts_activation activation)
@@ -192,10 +194,12 @@ TS_INLINE void ts_convolve_winograd(struct ts_winograd p, const float *x, const 
                                  y + image * p.y_image + column};
         if (p.residual)
             at.residual = residual + image * p.residual_image + column;
+        const bool transformed = ts_holds(scratch, item / parts);
+        float *memory = scratch + TS_NOTE_FLOATS;
         if (part < full)
-            ts_winograd_item(&p, at, p.part, block * p.patches, scratch, activation);
+            ts_winograd_item(&p, at, p.part, block * p.patches, memory, transformed, activation);
         else
-            ts_winograd_item(&p, at, p.columns - full * p.part, block * p.patches, scratch, activation);
+            ts_winograd_item(&p, at, p.columns - full * p.part, block * p.patches, memory, transformed, activation);
     }
 }
 

@@ -14,35 +14,27 @@ struct ts_layer {
     ts_layer_function *function;
     const float *x, *w, *bias, *residual;
     float *y;
-    unsigned char *scratch; /* TS_SCRATCH_BYTES for every part */
+    unsigned char *scratch; /* TS_SCRATCH_BYTES for every thread; NULL: it needs none */
     size_t items;
-    size_t parts;
 };
 
-/* Multiplications and additions that are worth a thread. */
-#define TS_THREAD_FLOPS 1000000.0
-
-static inline void ts_layer_part(void *context, size_t part)
+static inline void ts_layer_part(void *context, size_t thread, size_t first, size_t last)
 {
     const struct ts_layer *layer = context;
-    size_t first = layer->items * part / layer->parts;
-    size_t last = layer->items * (part + 1) / layer->parts;
-    float *scratch = (float *)(void *)(layer->scratch + part * TS_SCRATCH_BYTES);
+    float *scratch = layer->scratch ? (float *)(void *)(layer->scratch + thread * TS_SCRATCH_BYTES) : NULL;
     layer->function(layer->x, layer->w, layer->bias, layer->residual, layer->y, scratch, first, last);
 }
 
-static inline void ts_run_layer(struct ts_layer *layer, double flops)
+/* `threads`: as many as the work is worth. */
+static inline void ts_run_layer(struct ts_layer *layer, size_t threads)
 {
-    size_t most = (size_t)(flops / TS_THREAD_FLOPS);
-    if (most > layer->items)
-        most = layer->items;
-    layer->parts = most < 2 ? 1 : ts_thread_limit();
-    if (layer->parts > most)
-        layer->parts = most < 2 ? 1 : most;
-    if (layer->parts > 1)
-        ts_parallel(ts_layer_part, layer, layer->parts);
+    const size_t limit = threads < 2 ? 1 : ts_thread_limit();
+    for (size_t i = 0; layer->scratch && i < limit; i++)
+        __builtin_memset(layer->scratch + i * TS_SCRATCH_BYTES, 0, sizeof(size_t));
+    if (limit < 2)
+        ts_layer_part(layer, 0, 0, layer->items);
     else
-        ts_layer_part(layer, 0);
+        ts_share(ts_layer_part, layer, layer->items, threads);
 }
 
 /* Zeros the rim of `images` images of `rows` x `row` floats. */

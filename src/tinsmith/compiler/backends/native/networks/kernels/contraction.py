@@ -14,11 +14,11 @@ from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Plane
 from tinsmith.compiler.backends.native.networks.kernels.window import STEP, Window, check_convolution
 
-ITEM_FLOPS = 2**20
-"""A work item this large is worth handing to a thread; smaller ones only cost."""
+ITEM_FLOPS = 2**18
+"""A work item this large is worth handing to a thread, some 5 microseconds; smaller ones only cost."""
 
-LEAST_PIXELS = 28
-"""Two tiles of the tallest kind: fewer pixels in a block waste registers."""
+TALLEST = 14
+"""Pixels of the tallest tile."""
 
 NEAR_BYTES = 600_000
 """Weights of a layer up to this size stay in a second-level cache while pixels stream through."""
@@ -166,13 +166,21 @@ def _divisor(depth: int, most: int) -> int:
 
 
 def _blocks(constants: dict[str, Any]) -> dict[str, Any]:
-    """How the output is cut into work items; the same on every processor."""
+    """How the output is cut into work items; the same on every processor.
+
+    Blocks of a slice are small, because neighbours are done as one. Where slices of a block follow each other
+    instead, fewer than two tiles of pixels would waste registers.
+    """
     depth = constants["high"] * constants["wide"] * constants["deep"]
     pixels = constants["height"] * constants["width"]
     slices = -(-constants["columns"] // SLICE)
     flops = 2 * depth * pixels * min(constants["columns"], SLICE)
+    slice_major = (
+        slices == 1 or depth * constants["columns"] * 4 > NEAR_BYTES or constants["columns"] > pixels
+    )
+    least = TALLEST if slice_major else 2 * TALLEST
     return {
         "slices": slices,
-        "blocks": max(1, min(pixels // LEAST_PIXELS, flops // ITEM_FLOPS)),
-        "slice_major": depth * constants["columns"] * 4 > NEAR_BYTES,
+        "blocks": max(1, min(pixels // least, flops // ITEM_FLOPS)),
+        "slice_major": slice_major,
     }

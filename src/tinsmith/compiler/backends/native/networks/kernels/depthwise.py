@@ -11,6 +11,12 @@ from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.compiler.backends.native.networks.kernels.planes import Plane
 from tinsmith.compiler.backends.native.networks.kernels.window import STEP, Window, check_convolution
 
+ITEMS = 32
+"""As many work items keep several threads busy."""
+
+LEAST_PANELS = 4
+"""Channels of a work item, in panels."""
+
 
 def plan_depthwise(
     x: Plane,
@@ -51,6 +57,8 @@ def plan_depthwise(
         "y_image": y.image,
         "residual_image": residual.image if residual else 0,
     }
+    parts = max(1, min(padded(channels) // PANEL // LEAST_PANELS, -(-ITEMS // (y.images * y.height))))
+    constants["parts"] = parts
     start = x.start - window.pads.top * x.row - window.pads.left * x.pixel
     name, source, headers = define(
         "depthwise",
@@ -68,7 +76,7 @@ def plan_depthwise(
         headers=headers,
         weights=_pack(weights),
         bias=pad_bias(bias, 1, channels),
-        items=y.images * y.height,
+        items=y.images * y.height * parts,
         flops=2 * y.images * y.height * y.width * weights.size,
         halo=window.pads,
     )

@@ -11,6 +11,9 @@ PANEL = 16
 SLICE = 4 * PANEL
 """Columns of a work item: TS_SLICE of contract_tile.h."""
 
+NOTE = 16
+"""Floats at the start of scratch memory: TS_NOTE_FLOATS of contract_scratch.h."""
+
 
 def padded(columns: int) -> int:
     """`columns` rounded up to whole panels."""

@@ -8,12 +8,15 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation, literal
 from tinsmith.compiler.backends.native.networks.kernels.contraction import ITEM_FLOPS
-from tinsmith.compiler.backends.native.networks.kernels.pack import SLICE
+from tinsmith.compiler.backends.native.networks.kernels.pack import NOTE, SLICE
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.errors import InternalError
 
-LEAST_ROWS = 256
-"""Rows that pay for packing the right side once more."""
+LEAST_ROWS = 32
+"""Rows that pay for packing the right side once more, which each thread does that has some of them."""
+
+ITEMS = 16
+"""As many work items keep several threads busy."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def plan_product(
         raise InternalError(f"a product of {stack} x {rows} x {depth} x {columns} has no elements")
     slices = -(-columns // SLICE)
     flops = 2 * rows * depth * min(columns, SLICE)
-    blocks = max(1, min(rows // LEAST_ROWS, flops // ITEM_FLOPS))
+    wanted = -(-ITEMS // (stack[0] * stack[1] * slices))
+    blocks = max(1, min(wanted, rows // LEAST_ROWS, flops // ITEM_FLOPS))
     constants: dict[str, int | bool | str] = {
         "rows": rows,
         "depth": depth,
@@ -88,5 +92,5 @@ def plan_product(
         bias=np.zeros(0, np.float32),
         items=stack[0] * stack[1] * blocks * slices,
         flops=2 * stack[0] * stack[1] * rows * depth * columns,
-        scratch_bytes=4 * SLICE * depth,
+        scratch_bytes=4 * (NOTE + SLICE * depth),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTITY, Activation
-from tinsmith.compiler.backends.native.networks.kernels.pack import PANEL, pack_panels, pad_bias, padded
+from tinsmith.compiler.backends.native.networks.kernels.pack import NOTE, PANEL, pack_panels, pad_bias, padded
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane
 from tinsmith.compiler.backends.native.networks.kernels.window import Window, check_convolution
@@ -26,7 +26,10 @@ NEAR, FAR = 0.625, 1.5
 multiplications, these points make the largest errors a third as large."""
 
 PART = 64
-"""Most columns of a work item: every part of the columns transforms the patches anew."""
+"""Most columns of a work item."""
+
+ITEMS = 8
+"""As many work items keep several threads busy; each thread transforms the patches of its items."""
 
 SCRATCH = 768 * 1024
 """Bytes of patches and sums that stay in a second-level cache."""
@@ -125,7 +128,7 @@ def plan_winograd(
         items=y.images * blocks * -(-columns // part),
         flops=2 * y.images * y.height * y.width * weights.size,
         halo=halo,
-        scratch_bytes=4 * PATCH * (patches * (depth + part) + 2 * PANEL),
+        scratch_bytes=4 * (NOTE + PATCH * (patches * (depth + part) + 2 * PANEL)),
     )
 
 
@@ -152,7 +155,11 @@ def _patches(y: Plane) -> int:
 def _item(y: Plane, depth: int, columns: int) -> tuple[int, int]:
     """Patches and columns of a work item."""
     parts = -(-columns // PART)
-    part = padded(-(-columns // parts))
-    room = SCRATCH // (4 * PATCH * (depth + part))
-    blocks = max(1, min(-(-_patches(y) // max(room, 1)), _patches(y) // LEAST_PATCHES))
-    return -(-_patches(y) // blocks), part
+    patches, most = _patches(y), max(1, _patches(y) // LEAST_PATCHES)
+    room = SCRATCH // (4 * PATCH * (depth + padded(-(-columns // parts))))
+    blocks = min(most, max(-(-patches // max(room, 1)), ITEMS // (y.images * parts)))
+    if blocks > 1 and y.images * blocks * parts % 2:
+        blocks = min(most, blocks + 1)
+    if y.images * blocks * parts < ITEMS:
+        parts = min(2 * parts, max(1, padded(columns) // (2 * PANEL)))
+    return -(-patches // blocks), padded(-(-columns // parts))

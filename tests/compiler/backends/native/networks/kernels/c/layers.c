@@ -24,7 +24,7 @@ static void run(const Layer *layer, const float *operands, int result)
     }
     float *scratch = map_before_guard(layer->scratch_bytes);
     for (size_t k = 0; k < layer->scratch_bytes / sizeof(float); k++)
-        scratch[k] = __builtin_nanf("");
+        scratch[k] = k < sizeof(size_t) / sizeof(float) ? 0 : __builtin_nanf("");
     const size_t piece = layer->items / 3 + 1;
     for (size_t last = layer->items; last > 0;) {
         const size_t first = last > piece ? last - piece : 0;
