@@ -55,7 +55,7 @@ static struct {
     atomic_uint process; /* whose workers these are: a forked child has none */
     atomic_bool closing;
     unsigned hired;
-    atomic_uint cpu; /* the caller's */
+    atomic_uint cpu; /* of the caller that last woke a worker */
     struct ts_shares shares;
     struct worker workers[TS_MAX_THREADS];
 } pool;
@@ -82,13 +82,12 @@ static void wake(atomic_uint *word)
     syscall(FUTEX, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
-static bool now(uint64_t *nanoseconds)
+/* Nanoseconds; 0 where the kernel does not tell. */
+static uint64_t now(void)
 {
     long time[2] = {0, 0};
-    if (syscall(CLOCK_GETTIME, CLOCK_MONOTONIC, time) != 0)
-        return false;
-    *nanoseconds = (uint64_t)time[0] * 1000000000 + (uint64_t)time[1];
-    return true;
+    syscall(CLOCK_GETTIME, CLOCK_MONOTONIC, time);
+    return (uint64_t)time[0] * 1000000000 + (uint64_t)time[1];
 }
 
 /* Nanoseconds to spin. It pays only where the thread that is waited for has a CPU of its own. */
@@ -126,7 +125,8 @@ static bool changes_soon(const struct worker *worker, unsigned value)
                 return true;
             relax();
         }
-        if (patience() == 0 || !now(&time))
+        time = patience() == 0 ? 0 : now();
+        if (time == 0)
             return false;
         if (start == 0)
             start = last = time;
@@ -153,19 +153,22 @@ static void leave_cpu_of_caller(void)
 /* A worker waits until there is something for it; false: it is to end. */
 static bool is_called(struct worker *self)
 {
-    for (;;) {
+    for (bool slept = false;;) {
         unsigned state = atomic_load_explicit(&self->state, memory_order_acquire);
         if (atomic_load(&pool.closing))
             return false;
         if (state == CALLED) {
-            leave_cpu_of_caller();
+            if (slept)
+                leave_cpu_of_caller();
             if (atomic_compare_exchange_strong(&self->state, &state, WORKING))
                 return true;
         }
         if (state == RESTING && !changes_soon(self, RESTING))
             atomic_compare_exchange_strong(&self->state, &state, ASLEEP);
-        else if (state == ASLEEP)
+        else if (state == ASLEEP) {
             sleep_while(&self->state, ASLEEP);
+            slept = true;
+        }
     }
 }
 
@@ -182,8 +185,10 @@ static void *work(void *worker)
 
 static void call(struct worker *worker)
 {
-    if (atomic_exchange_explicit(&worker->state, CALLED, memory_order_acq_rel) == ASLEEP)
+    if (atomic_exchange_explicit(&worker->state, CALLED, memory_order_acq_rel) == ASLEEP) {
+        atomic_store_explicit(&pool.cpu, current_cpu(), memory_order_relaxed);
         wake(&worker->state);
+    }
 }
 
 /* Waits until a worker that was called works no longer, or takes back the call. */
@@ -232,6 +237,22 @@ static bool acquire(unsigned process)
     return true;
 }
 
+/* A call that owns the pool. */
+static void share(ts_share_task *task, void *context, size_t items, size_t threads)
+{
+    unsigned helpers = (unsigned)threads - 1;
+    if (pool.hired < helpers)
+        hire(helpers);
+    if (pool.hired < helpers)
+        helpers = pool.hired;
+    ts_divide(&pool.shares, task, context, items, helpers + 1);
+    for (unsigned i = 0; i < helpers; i++)
+        call(&pool.workers[i]);
+    ts_take(&pool.shares, 0);
+    for (unsigned i = 0; i < helpers; i++)
+        await(&pool.workers[i]);
+}
+
 void ts_share(ts_share_task *task, void *context, size_t items, size_t threads)
 {
     if (threads > ts_thread_limit())
@@ -239,24 +260,12 @@ void ts_share(ts_share_task *task, void *context, size_t items, size_t threads)
     if (threads > items)
         threads = items;
     bool serial = threads < 2 || pthread_create == NULL || pthread_join == NULL;
-    if (serial || !acquire(process_id())) {
-        if (items > 0)
-            task(context, 0, 0, items);
-        return;
+    if (!serial && acquire(process_id())) {
+        share(task, context, items, threads);
+        atomic_store_explicit(&pool.caller, 0, memory_order_release);
+    } else if (items > 0) {
+        task(context, 0, 0, items);
     }
-    unsigned helpers = (unsigned)threads - 1;
-    if (pool.hired < helpers)
-        hire(helpers);
-    if (pool.hired < helpers)
-        helpers = pool.hired;
-    atomic_store_explicit(&pool.cpu, current_cpu(), memory_order_relaxed);
-    ts_divide(&pool.shares, task, context, items, helpers + 1);
-    for (unsigned i = 0; i < helpers; i++)
-        call(&pool.workers[i]);
-    ts_take(&pool.shares, 0);
-    for (unsigned i = 0; i < helpers; i++)
-        await(&pool.workers[i]);
-    atomic_store_explicit(&pool.caller, 0, memory_order_release);
 }
 
 /* Unloading the library, or exit: the workers run its code and must be gone first. */
