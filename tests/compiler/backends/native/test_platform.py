@@ -19,7 +19,7 @@ from tinsmith.compiler.backends.native import build
 from tinsmith.compiler.backends.native.program import Program, Unit
 from tinsmith.spec.targets import platforms
 
-EXPORTS = ("run", "stress", "nest", "masks", "limit", "set_limit", "isa", "allocation", "refuses")
+EXPORTS = ("run", "share", "stress", "nest", "masks", "limit", "set_limit", "isa", "allocation", "refuses")
 
 PROLOGUE = """
 import ctypes, json, os, signal, sys, threading, time
@@ -32,6 +32,8 @@ def load(path=sys.argv[1]):
     library.run.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_size_t, ctypes.c_uint, ctypes.c_void_p]
     library.masks.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     library.nest.argtypes = [ctypes.c_size_t]
+    library.share.argtypes = [ctypes.c_void_p] + [ctypes.c_size_t] * 2
+    library.share.restype = ctypes.c_long
     return library
 
 def visit(library, parts, wait_for=0, hold=None):
@@ -149,16 +151,35 @@ def test_processor_time_granted_to_the_container(
     assert found["limit"] == min(cpus, granted or cpus)
 
 
+def test_every_item_is_in_one_range(run: Run) -> None:
+    script = """
+library = load()
+wrong = 0
+for items in (0, 1, 2, 3, 7, 64, 1001):
+    for threads in (0, 1, 2, 3, 4, 9):
+        for _ in range(20):
+            visits = (ctypes.c_uint * items)()
+            wrong += library.share(visits, items, threads) + (list(visits) != [1] * items)
+answer(wrong=wrong)
+"""
+    assert run(script) == {"wrong": 0}
+
+
 def test_one_thread_makes_no_others(run: Run) -> None:
     script = "before = tasks(); threads = visit(load(), 100); answer(threads=threads, more=tasks() - before)"
     assert run(script, TINSMITH_NUM_THREADS="1") == {"threads": 1, "more": 0}
 
 
-def test_workers_sleep_between_calls(run: Run) -> None:
+SPINS = pytest.mark.parametrize("spin", ["0", "300"])
+"""Microseconds; with more threads than CPUs the pool does not spin unless it is told to."""
+
+
+@pytest.mark.parametrize("spin", ["", "0", "50000"])
+def test_workers_sleep_between_calls(run: Run, spin: str) -> None:
     script = """
 library = load()
 visit(library, 4, wait_for=4)
-time.sleep(0.05)
+time.sleep(0.3)
 def stats():
     return [(task / "stat").read_text().rsplit(")")[-1].split() for task in Path("/proc/self/task").iterdir()]
 states = [stat[0] for stat in stats()]
@@ -168,13 +189,14 @@ before = used()
 time.sleep(0.5)
 answer(sleeping=states.count("S"), workers=tasks() - 1, ticks=used() - before)
 """
-    found = run(script)
+    found = run(script, TINSMITH_SPIN_MICROSECONDS=spin)
     assert found["workers"] == 3
     assert found["sleeping"] >= 3
     assert found["ticks"] <= 2  # a spinning worker would use 50
 
 
-def test_calls_from_many_threads(run: Run) -> None:
+@SPINS
+def test_calls_from_many_threads(run: Run, spin: str) -> None:
     script = """
 library = load()
 wrong = []
@@ -223,7 +245,8 @@ answer(threads=threads, wrong=wrong)
     assert run(script) == {"threads": [4, 4], "wrong": 0}
 
 
-def test_workers_end_when_the_library_is_unloaded(run: Run, library: Path) -> None:
+@SPINS
+def test_workers_end_when_the_library_is_unloaded(run: Run, spin: str, library: Path) -> None:
     script = """
 before = tasks()
 seen = []
@@ -235,7 +258,7 @@ for _ in range(40):
 mapped = sys.argv[1] in Path("/proc/self/maps").read_text()
 answer(seen=sorted(set(seen)), after=tasks() - before, mapped=mapped)
 """
-    assert run(script) == {"seen": [3], "after": 0, "mapped": False}
+    assert run(script, TINSMITH_SPIN_MICROSECONDS=spin) == {"seen": [3], "after": 0, "mapped": False}
 
 
 def test_unloading_without_a_call(run: Run) -> None:
@@ -243,7 +266,8 @@ def test_unloading_without_a_call(run: Run) -> None:
     assert run(script) == {"after": 0}
 
 
-def test_exit_with_calls_in_flight(run: Run) -> None:
+@SPINS
+def test_exit_with_calls_in_flight(run: Run, spin: str) -> None:
     script = """
 library = load()
 for seed in range(4):
@@ -253,7 +277,7 @@ answer(ready=True)
 sys.stdout.flush()
 ctypes.CDLL(None).exit(0)
 """
-    assert run(script) == {"ready": True}
+    assert run(script, TINSMITH_SPIN_MICROSECONDS=spin) == {"ready": True}
 
 
 def test_fork_makes_its_own_pool(run: Run) -> None:
@@ -273,7 +297,8 @@ answer(children=children, threads=visit(library, 4, wait_for=4))
     assert run(script) == {"children": [0] * 5, "threads": 4}
 
 
-def test_fork_in_the_middle_of_calls(run: Run) -> None:
+@SPINS
+def test_fork_in_the_middle_of_calls(run: Run, spin: str) -> None:
     script = """
 import warnings
 warnings.simplefilter("ignore")

@@ -40,6 +40,30 @@ EXPORT void run(unsigned *visits, long *threads, size_t parts, unsigned wait_for
     ts_parallel(visit, &work, parts);
 }
 
+struct claims {
+    atomic_uint *visits; /* per item */
+    atomic_uint busy[256]; /* per thread */
+    atomic_long wrong;
+};
+
+static void claim(void *context, size_t thread, size_t first, size_t last)
+{
+    struct claims *claims = context;
+    if (thread >= ts_thread_limit() || first >= last || atomic_fetch_add(&claims->busy[thread], 1) != 0)
+        atomic_fetch_add(&claims->wrong, 1);
+    for (size_t item = first; item < last; item++)
+        atomic_fetch_add(&claims->visits[item], 1);
+    atomic_fetch_sub(&claims->busy[thread], 1);
+}
+
+/* How often a range was empty or two threads had one number. */
+EXPORT long share(unsigned *visits, size_t items, size_t threads)
+{
+    struct claims claims = {.visits = (atomic_uint *)visits};
+    ts_share(claim, &claims, items, threads);
+    return claims.wrong;
+}
+
 struct sum {
     uint64_t *out;
     uint64_t seed;

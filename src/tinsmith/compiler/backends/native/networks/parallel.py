@@ -1,7 +1,7 @@
 """What several threads do: how many are worth it, and how they share the loops of a stage.
 
 A stage whose outermost loops are independent may be shared. Its function then computes the parts `begin` to
-`end - 1` of PARTS, and each of its nests runs one loop from `begin` PARTS-ths of its extent to `end` PARTS-ths;
+`end - 1` of PARTS: each of its nests runs one loop from `begin` PARTS-ths of its extent to `end` PARTS-ths, and
 what has no loop is done with the first part. A nest is shared by writing its independent loops with
 `nest.Nest.shared` (or taking bounds from `Share.bounds`), and a kind of stage by naming those loops in
 `independent`.
@@ -30,8 +30,8 @@ from tinsmith.compiler.ir.loops import (
 from tinsmith.compiler.ir.scalars import INDEX, Apply, Dim, Var, walk
 
 THREAD_WORK = 2**18
-"""Work that is worth a thread, in multiplications and additions of a kernel: some 5 microseconds. Waking a thread
-takes one, one that spins a fifth of that."""
+"""Work that is worth a thread, in multiplications and additions of a kernel: some 5 microseconds. Calling a
+thread that spins takes one."""
 
 BYTE_WORK = 1
 """Moving a byte between a core and its nearer caches; memory is slower, but shared."""
@@ -40,11 +40,12 @@ STEP_WORK = 4
 """One operation on one element in a loop, which Clang most often makes a vector of."""
 
 FUNCTION_WORK = 40
-"""A function that takes tens of instructions."""
+"""One of FUNCTIONS, which take tens of instructions."""
 
-FUNCTIONS = frozenset(
-    "exp log log1p expm1 sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf pow fmod".split()
-)
+FUNCTIONS = frozenset([
+    "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
+    "acosh", "atanh", "erf", "pow", "fmod",
+])  # fmt: skip
 
 PARTS = 64
 """Of a shared stage. A power of two."""
@@ -74,7 +75,7 @@ class Share:
         return None if longest is None or _most(longest.extent) < 2 else longest
 
     def bounds(self, extent: str, grain: int = 1) -> tuple[str, str]:
-        """C text of where a thread begins and ends in a loop; both are multiples of `grain`, or the extent."""
+        """C text of where a thread begins and ends in a loop: at multiples of `grain`, or the extent."""
         first, last = (f"ts_part({extent}, {grain}, {part}, {PARTS})" for part in ("begin", "end"))
         return first, last
 

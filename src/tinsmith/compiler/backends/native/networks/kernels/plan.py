@@ -39,8 +39,8 @@ class Plan:
     halo: Halo = NO_HALO
     """What the input image needs around it: the caller writes zeros (or another padding) there."""
     scratch_bytes: int = 0
-    """Of one thread; 0: scratch may be NULL. The first eight bytes must be zero when the layer begins and are left alone
-    until it ends: the function notes there what the memory holds."""
+    """Of one thread; 0: scratch may be NULL. The first eight bytes must be zero when the layer begins and are
+    left alone until it ends: there the function notes what the memory holds."""
 
 
 ARGUMENTS = (
