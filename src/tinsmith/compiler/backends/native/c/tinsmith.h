@@ -5,7 +5,9 @@
  *   a network exports tinsmith_run: several tensors in, several tensors out.
  *
  * All functions are thread-safe. No function keeps a pointer that it was given; what a function points at stays as
- * long as the library is loaded. docs/c-interface.md has an example.
+ * long as the library is loaded. Results do not depend on the number of threads. A thread that has nothing to do looks
+ * for more for TINSMITH_SPIN_MICROSECONDS before it sleeps (environment; default: 200, or 0 where there are more threads
+ * than CPUs; Linux and Android). docs/c-interface.md has an example.
  */
 #ifndef TINSMITH_H
 #define TINSMITH_H

@@ -1,8 +1,8 @@
 """What several threads do: how many are worth it, and how they share the loops of a stage.
 
 A stage whose outermost loops are independent may be shared. Its function then computes the parts `begin` to
-`end - 1` of PARTS: each of its nests runs one loop from `begin` PARTS-ths of its extent to `end` PARTS-ths, and
-what has no loop is done with the first part. A nest is shared by writing its independent loops with
+`end - 1` of PARTS: each nest runs one loop from `begin` PARTS-ths of its extent to `end` PARTS-ths, and what
+has no loop is done with the first part. A nest is shared by writing its independent loops with
 `nest.Nest.shared` (or taking bounds from `Share.bounds`), and a kind of stage by naming those loops in
 `independent`.
 """
@@ -43,8 +43,8 @@ FUNCTION_WORK = 40
 """One of FUNCTIONS, which take tens of instructions."""
 
 FUNCTIONS = frozenset([
-    "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
-    "acosh", "atanh", "erf", "pow", "fmod",
+    "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
+    "asinh", "acosh", "atanh", "erf", "pow", "fmod",
 ])  # fmt: skip
 
 PARTS = 64
@@ -108,8 +108,8 @@ def independent(stage: Stage) -> tuple[Var, ...]:
 
 
 def part(function: str, outer: Iterable[str], arguments: Sequence[str]) -> str:
-    """A function for `ts_share` that calls `function`, of a stage inside the loops `outer`, with `arguments` and
-    the parts to compute."""
+    """A function for `ts_share` that calls `function`, of a stage inside the loops `outer`, with `arguments`
+    and the parts to compute."""
     rounds = [f"\tconst ts_index {name} = stage->outer[{number}];" for number, name in enumerate(outer)]
     return "\n".join(
         [
