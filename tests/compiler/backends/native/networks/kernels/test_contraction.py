@@ -149,3 +149,18 @@ def test_equal_layers_are_one_function() -> None:
     assert one.function == two.function
     assert one.source.splitlines()[1:] == two.source.splitlines()[1:]
     assert one.function != other.function
+
+
+@pytest.mark.parametrize(
+    ("pixels", "depth", "columns"),
+    [((7, 7), 576, 160), ((1, 1), 2048, 1000), ((14, 14), 192, 64), ((56, 56), 64, 16)],
+)
+def test_items_for_several_threads(pixels: tuple[int, int], depth: int, columns: int) -> None:
+    x, y = Plane(1, *pixels, depth), Plane(1, *pixels, columns)
+    plan = contraction.plan_convolution(x, y, np.zeros((columns, depth, 1, 1), np.float32))
+    assert plan.items >= 8
+    assert plan.flops >= plan.items * 10**5
+
+
+def test_little_work_is_one_item() -> None:
+    assert contraction.plan_gemm(1, np.zeros((64, 10), np.float32)).items == 1

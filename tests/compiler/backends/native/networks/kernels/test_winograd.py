@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tinsmith.compiler.backends.native.networks.kernels import winograd
-from tinsmith.compiler.backends.native.networks.kernels.planes import Halo
+from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane
 from tinsmith.compiler.backends.native.networks.kernels.window import Window
 from tinsmith.compiler.backends.native.networks.kernels.winograd import (
     plan_winograd,
@@ -60,3 +61,15 @@ def test_pays(
     pays: bool,
 ) -> None:
     assert winograd_pays(size, channels, kernel, window, groups) is pays
+
+
+@pytest.mark.parametrize(
+    ("size", "channels"),
+    [((56, 56), 64), ((28, 28), 128), ((14, 14), 256), ((104, 104), 64), ((13, 13), 512)],
+)
+def test_items_are_even_and_enough_for_several_threads(size: tuple[int, int], channels: int) -> None:
+    x = Plane(1, *size, channels, winograd_halo(size, PAD))
+    weights = np.zeros((channels, channels, 3, 3), np.float32)
+    plan = plan_winograd(x, Plane(1, *size, channels), weights, window=Window(pads=PAD))
+    assert plan.items >= 8
+    assert plan.items % 2 == 0
