@@ -108,7 +108,7 @@ def model_of(text: str, constants: str) -> tuple[onnx.ModelProto, dict[str, Arra
     inputs = {}
     for value in list(model.graph.input):
         shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        array = random.normal(size=shape, scale=0.3).astype(np.float32)
+        array: Array = random.normal(size=shape, scale=0.3).astype(np.float32)
         if value.type.tensor_type.elem_type == onnx.TensorProto.INT64:
             array = random.integers(0, 3, shape)
         if value.name in constants.split():
