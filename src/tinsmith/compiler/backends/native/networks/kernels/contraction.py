@@ -14,8 +14,8 @@ from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Plane
 from tinsmith.compiler.backends.native.networks.kernels.window import STEP, Window, check_convolution
 
-ITEM_FLOPS = 2**18
-"""A work item this large is worth handing to a thread, some 5 microseconds; smaller ones only cost."""
+ITEM_FLOPS = 2**19
+"""A work item this large is worth handing to a thread, some 10 microseconds; smaller ones only cost."""
 
 TALLEST = 14
 """Pixels of the tallest tile."""
