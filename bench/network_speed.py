@@ -1,116 +1,137 @@
-"""Times compiled networks beside ONNX Runtime and prints a table: `python -m bench.network_speed [NAME ...]`.
+"""Times networks side by side: `python -m bench.network_speed [NAME ...]`.
 
-One process, the engines taking turns; every figure is the median of nine rounds, each the mean of enough
-calls to fill 50 ms. Both are called through their Python interfaces, with as many threads as asked for.
+    python -m bench.network_speed minilm-s128 --quick --engines onnxruntime --threads 1
+
+times what the compiler makes of one network now, in seconds: `--quick` compiles for this processor alone and
+verifies nothing. Without it artifacts are compiled as a job does. Artifacts are kept, and made again when the
+compiler's sources change. One thread is timed by the CPU time of its process, several by wall time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-import tarfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import onnx
 
+from bench.network_compile import ROOT, compiled
+from bench.network_engines import ENGINES
+from bench.network_rounds import contest
 from bench.networks import NETWORKS, inputs, save
 
-ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench-networks"
-ROUNDS = 9
-FILL = 0.05  # seconds
-COLUMNS = ["network", "ONNX Runtime ms", "ours ms", "time ratio", "difference", "compile s", "artifact MB"]
-
-Call = Callable[[], Any]
+WRONG = 1e-3
+"""A difference from ONNX Runtime, as a part of the largest element, that voids a time."""
 
 
 def main() -> None:
     """The table."""
-    arguments = argparse.ArgumentParser(prog="python -m bench.network_speed")
-    arguments.add_argument("names", nargs="*", default=list(NETWORKS))
-    arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--isa", default="", help="avx2: hold ours to AVX2")
-    options = arguments.parse_args()
-    os.environ["TINSMITH_ISA"] = options.isa
-    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
+    options = _options()
     for name in options.names:
-        print(row(name, options.threads), flush=True)
+        for batch in options.batch:
+            for threads in options.threads:
+                show(name, batch, threads, row(name, batch, threads, options))
 
 
-def row(name: str, threads: int) -> str:
-    """One network."""
-    folder = CACHE / name
-    if not (folder / "model.onnx").exists():
-        save(name, folder)
-    artifact, seconds = compiled(folder)
-    model = onnx.load(folder / "model.onnx")
-    fed = inputs(model)
-    ours, theirs = tinsmith(artifact, fed, threads), onnxruntime(folder / "model.onnx", fed, threads)
-    pairs = zip(ours().values(), theirs(), strict=True)
-    difference = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
-    a, b = interleaved(theirs, ours)
-    times = [f"{a * 1e3:.3f}", f"{b * 1e3:.3f}", f"{b / a:.2f}"]
-    size = artifact.stat().st_size / 1e6
-    return f"| {' | '.join([name, *times, f'{difference:.1e}', f'{seconds:.1f}', f'{size:.1f}'])} |"
+def _options() -> argparse.Namespace:
+    known = list(ENGINES)
+    parser = argparse.ArgumentParser(prog="python -m bench.network_speed")
+    parser.add_argument("names", nargs="*", default=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS))
+    parser.add_argument("--engines", type=_names, default=["onnxruntime", "openvino"], help=", ".join(known))
+    parser.add_argument("--threads", type=_numbers, default=[1], help="1,2")
+    parser.add_argument("--batch", type=_numbers, default=[1], help="1,8")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--quick", action="store_true", help="ours compiled for this processor, unverified")
+    options = parser.parse_args()
+    for given, allowed in ((options.names, NETWORKS), (options.engines, known)):
+        if unknown := [name for name in given if name not in allowed]:
+            parser.error(f"unknown: {', '.join(unknown)}; expected some of {', '.join(allowed)}")
+    options.engines = list(dict.fromkeys(["tinsmith", *options.engines]))
+    return options
 
 
-def compiled(folder: Path) -> tuple[Path, float]:
-    """The artifact for any x86-64 Linux, and what compiling took, verification included."""
-    artifact, seconds = folder / "model-LINUX_X86_64.tar.gz", folder / "seconds.json"
-    if not seconds.exists():
-        with tarfile.open(folder / "model.tar.gz", "w:gz", compresslevel=1) as archive:
-            archive.add(folder / "model.onnx", "model.onnx")
-        command = [Path(sys.executable).with_name("tinsmith"), "compile", folder / "model.tar.gz"]
-        started = time.perf_counter()
-        subprocess.run(
-            [*command, "--framework", "ONNX", "--platform", "LINUX/X86_64", "-o", folder], check=True
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def row(name: str, batch: int, threads: int, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What was measured of every engine."""
+    home = CACHE / f"{name}-b{batch}"
+    model = home / "model.onnx"
+    if not model.exists():
+        save(name, home, batch)
+        np.savez(home / "inputs.npz", **inputs(onnx.load(model)))
+    folders: dict[str, Path] = {}
+    for engine in options.engines:
+        folders[engine] = home / engine
+        folders[engine].mkdir(exist_ok=True)
+        for file in (model, home / "inputs.npz"):
+            _link(folders[engine] / file.name, file)
+        if engine.startswith("tinsmith"):
+            mode = "quick" if options.quick else "job"
+            mode += "-avx2" if options.quick and engine.endswith("avx2") else ""
+            artifact, facts = compiled(model, mode)
+            _link(folders[engine] / "artifact", artifact)
+            print(f"    {engine}: {mode}, {_stages(facts)}", flush=True)
+    records = contest(folders, threads, options.rounds)
+    for engine, record in records.items():
+        if "failure" not in record:
+            record["difference"] = difference(folders[engine], engine, folders, records)
+    return records
+
+
+def _link(link: Path, to: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(to)
+
+
+def _stages(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in facts["stages"].items())
+
+
+def difference(
+    folder: Path, engine: str, folders: dict[str, Path], records: dict[str, dict[str, Any]]
+) -> float:
+    """The largest, over all outputs, between an engine and ONNX Runtime (or ours), relative to the largest element."""
+    judge = "onnxruntime" if "failure" not in records.get("onnxruntime", {"failure": ""}) else "tinsmith"
+    with np.load(folder / f"{engine}.npz") as found, np.load(folders[judge] / f"{judge}.npz") as wanted:
+        if [found[key].shape for key in found.files] != [wanted[key].shape for key in wanted.files]:
+            return float("inf")
+        return max(_apart(found[key], wanted[key]) for key in wanted.files)
+
+
+def _apart(found: np.ndarray, wanted: np.ndarray) -> float:
+    a, b = found.astype(np.float64), wanted.astype(np.float64)
+    if a.size == 0:
+        return 0.0
+    worst = float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30))
+    return worst if np.isfinite(worst) else float("inf")
+
+
+def show(name: str, batch: int, threads: int, records: dict[str, dict[str, Any]]) -> None:
+    """One line for every engine."""
+    clock = "cpu" if threads == 1 else "wall"
+    print(f"{name}, batch {batch}, {threads} thread{'s' if threads > 1 else ''}, {clock} time:")
+    for engine, record in records.items():
+        title = f"    {ENGINES[engine].title:<16}"
+        if "failure" in record:
+            print(f"{title} {record['failure']}")
+            continue
+        ratio = records["tinsmith"].get(clock, float("nan")) / record[clock]
+        print(
+            f"{title} {record[clock] * 1e3:9.3f} ms  ours/this {ratio:5.2f}"
+            f"  wall/cpu {record['wall'] / record['cpu']:.2f}  difference {record['difference']:.1e}"
+            f"  {record['peak bytes'] / 1e6:5.0f} MB  load {record['load'] * 1e3:.0f} ms"
+            f"  first {record['first'] * 1e3:.1f} ms  ({record['way']})"
+            + ("  WRONG" if record["difference"] > WRONG else ""),
+            flush=True,
         )
-        seconds.write_text(json.dumps(time.perf_counter() - started))
-    return artifact, float(json.loads(seconds.read_text()))
-
-
-def tinsmith(artifact: Path, fed: dict[str, np.ndarray], threads: int) -> Callable[[], dict[str, Any]]:
-    """Our library through the runtime's public interface."""
-    import tinsmith_runtime
-
-    model = tinsmith_runtime.load(artifact, threads=threads)
-    return lambda: model.run(fed)
-
-
-def onnxruntime(path: Path, fed: dict[str, np.ndarray], threads: int) -> Callable[[], list[Any]]:
-    """Pad_Fusion gives wrong results for padded maximum pooling of negative values: it is off."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(path), options, disabled_optimizers=["Pad_Fusion"])
-    return lambda: list(session.run(None, fed))
-
-
-def interleaved(first: Call, second: Call) -> tuple[float, float]:
-    """Median seconds per call of each."""
-    samples: dict[Call, list[float]] = {first: [], second: []}
-    repeats = {call: max(1, int(FILL / timed(call, 2))) for call in samples}
-    for _ in range(ROUNDS):
-        for call, found in samples.items():
-            found.append(timed(call, repeats[call]))
-    return median(samples[first]), median(samples[second])
-
-
-def timed(call: Call, count: int) -> float:
-    """Mean seconds."""
-    started = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - started) / count
 
 
 if __name__ == "__main__":

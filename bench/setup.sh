@@ -1,7 +1,11 @@
 #!/bin/sh
-# The peers' environment: .venv-bench, from its own lock file.
+# The peers' environment, from its own lock file: `setup.sh` for trees, `setup.sh networks` for networks.
 set -eu
-[ -f .venv-bench/.ready ] && [ ! bench/requirements.lock -nt .venv-bench/.ready ] && exit 0
-python3 -m venv .venv-bench
-.venv/bin/uv pip install --quiet --python .venv-bench/bin/python --require-hashes -r bench/requirements.lock
-touch .venv-bench/.ready
+case "${1:-trees}" in
+trees) lock=bench/requirements.lock venv=.venv-bench ;;
+networks) lock=bench/networks.lock venv=.venv-bench-networks ;;
+esac
+[ -f $venv/.ready ] && [ ! $lock -nt $venv/.ready ] && [ ! bench/setup.sh -nt $venv/.ready ] && exit 0
+python3 -m venv $venv
+.venv/bin/uv pip install --quiet --python $venv/bin/python --require-hashes -r $lock
+touch $venv/.ready
