@@ -18,7 +18,7 @@ def yolov3_tiny(batch: int = 1) -> onnx.ModelProto:
     middle = _leaky(g, x, 128, 256)
     x = g.add("MaxPool", middle, kernel_shape=[2, 2], strides=[2, 2])
     x = _leaky(g, x, 256, 512)
-    x = g.add("Pad", x, g.constant(np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int64)))
+    x = g.add("Pad", x, g.shape(0, 0, 0, 0, 0, 0, 1, 1), g.constant(np.float32(0)))
     x = g.add("MaxPool", x, kernel_shape=[2, 2], strides=[1, 1])
     x = _leaky(g, _leaky(g, x, 512, 1024), 1024, 256, 1)
     first = g.conv(_leaky(g, x, 256, 512), (512, 255), 1)
@@ -101,7 +101,7 @@ def _silu(g: Graph, x: str, channels: tuple[int, int], kernel: int = 1, stride: 
 
 
 def _split_block(g: Graph, x: str, channels: tuple[int, int], count: int, residual: bool) -> str:
-    """Half of the channels passes by, the other half through `count` pairs of convolutions; all are joined."""
+    """Half of the channels passes by, half goes through `count` pairs of convolutions; all are joined."""
     half = channels[1] // 2
     parts = g.add("Split", _silu(g, x, channels), g.shape(half, half), outputs=2, axis=1)
     for _ in range(count):

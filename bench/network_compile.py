@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
@@ -22,6 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("src/tinsmith", "runtime/src/tinsmith_runtime")
 KEPT = ("compiled.so", "manifest")
@@ -31,19 +34,27 @@ FACTS = "facts.json"
 def compiled(model: Path, mode: str) -> tuple[Path, dict[str, Any]]:
     """The folder of the artifact of the ONNX file `model`, and the facts of its compilation.
 
-    `mode`: "job" for all variants of x86-64, verified; or "quick", or "quick-avx2". The facts: "seconds" in all,
-    "stages" in seconds, and for a job "peak bytes" and "packed bytes".
+    `mode`: "job" for all variants of x86-64, verified; or "quick", or "quick-avx2". The facts: "digest",
+    "seconds" in all, "stages" in seconds, "code bytes", and for a job "peak bytes" and "packed bytes".
     """
-    digest = hashlib.sha256(f"{_digest_of(model)} {sources_digest()} {mode}".encode()).hexdigest()[:16]
+    digest = artifact_digest(model, mode)
     folder = model.parent / f"{mode}-{digest}"
     if not (folder / FACTS).exists():
         for old in model.parent.glob(f"{mode}-*"):
             shutil.rmtree(old)
         folder.mkdir(parents=True)
         facts = _job(model, folder) if mode == "job" else _quick(model, folder, mode.endswith("-avx2"))
-        (folder / FACTS).write_text(json.dumps({**facts, "digest": digest}))
+        facts |= {"digest": digest, "code bytes": _code_bytes(folder / "compiled.so")}
+        (folder / FACTS).write_text(json.dumps(facts))
     facts = json.loads((folder / FACTS).read_text())
     return folder, facts
+
+
+def artifact_digest(model: Path, mode: str) -> str:
+    """Of all that decides what the artifact holds."""
+    with model.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(f"{content} {sources_digest()} {mode}".encode()).hexdigest()[:16]
 
 
 @cache
@@ -56,15 +67,11 @@ def sources_digest() -> str:
     return found.hexdigest()
 
 
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _job(model: Path, folder: Path) -> dict[str, Any]:
     """`tinsmith compile`, sandbox and verification included."""
     command = [str(Path(sys.executable).with_name("tinsmith")), "compile", str(model), "--json"]
     command += ["--framework", "ONNX", "--platform", "LINUX/X86_64", "-o", str(folder)]
+    command += ["--data-input-config", _input_config(model)]
     started = time.perf_counter()
     with (folder / "report.json").open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL)
@@ -95,10 +102,16 @@ def _quick(model: Path, folder: Path, avx2: bool) -> dict[str, Any]:
     from tinsmith.compiler.verify.cpu import host_variants
     from tinsmith.spec.request import CompileRequest, TargetPlatform
     from tinsmith.spec.targets import find
-    from tinsmith_runtime.manifest import Manifest, Tensor, Target
+    from tinsmith_runtime.manifest import Manifest, Target, Tensor
 
     platform = TargetPlatform("LINUX", "X86_64")
-    request = CompileRequest(framework="ONNX", model_name="model", device=None, platform=platform)
+    request = CompileRequest(
+        framework="ONNX",
+        model_name="model",
+        device=None,
+        platform=platform,
+        data_input_config=_input_config(model),
+    )
     generic = find(request)
     best = len(host_variants()) - 1
     target = replace(generic, cpu=generic.variants[min(best, 1) if avx2 else best], variants=())
@@ -131,6 +144,20 @@ def _quick(model: Path, folder: Path, avx2: bool) -> dict[str, Any]:
     )
     (folder / "manifest").write_text(manifest.to_json())
     return {"seconds": sum(stages.values()), "stages": stages}
+
+
+def _code_bytes(library: Path) -> int:
+    """What an x86-64 library would map for execution."""
+    content = library.read_bytes()
+    start, size, count = (*struct.unpack_from("<Q", content, 32), *struct.unpack_from("<HH", content, 54))
+    segments = (struct.unpack_from("<IIQQQQQQ", content, start + size * number) for number in range(count))
+    return sum(segment[5] for segment in segments if segment[0] == 1 and segment[1] & 1)
+
+
+def _input_config(model: Path) -> str:
+    """DataInputConfig: the shapes of the inputs beside the model."""
+    with np.load(model.with_name("inputs.npz")) as fed:
+        return json.dumps({name: list(fed[name].shape) for name in fed.files})
 
 
 @contextmanager

@@ -6,6 +6,7 @@ the inputs `fed`. Where the interface of an engine offers several ways, all are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,10 @@ class Engine:
     """The package whose version counts."""
     prepare: Callable[[Path, Arrays, int], Prepared]
     environment: Mapping[str, str] = field(default_factory=dict)
+    rival: str = "tinsmith"
+    """What of ours it is compared with."""
+    files: tuple[str, ...] = ("model.onnx",)
+    """What must be on the device beside its library."""
 
 
 def tinsmith(folder: Path, fed: Arrays, threads: int) -> Prepared:
@@ -102,12 +107,106 @@ def openvino(folder: Path, fed: Arrays, threads: int) -> Prepared:
     )
 
 
+def ncnn(folder: Path, fed: Arrays, threads: int) -> Prepared:
+    """What pnnx made of the ONNX file. No 16-bit arithmetic or storage."""
+    import ncnn
+
+    network = ncnn.Net()
+    network.opt.num_threads = threads
+    for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+        setattr(network.opt, name, False)
+    if network.load_param(str(folder / "model.ncnn.param")) or network.load_model(
+        str(folder / "model.ncnn.bin")
+    ):
+        raise RuntimeError("does not load what pnnx made")
+    script = (folder / "model_ncnn.py").read_text()
+    given = []
+    for (name, batch), array in zip(NCNN_INPUT.findall(script), fed.values(), strict=True):
+        narrow = array.astype(np.int32) if array.dtype == np.int64 else array
+        given.append((name, ncnn.Mat(narrow, **({"batch_index": int(batch)} if batch else {})).clone()))
+    wanted = NCNN_OUTPUT.findall(script)
+
+    def run() -> list[Any]:
+        with network.create_extractor() as extractor:
+            for name, matrix in given:
+                extractor.input(name, matrix)
+            return [extractor.extract(name)[1] for name, _ in wanted]
+
+    def results() -> list[np.ndarray]:
+        batches = [{"batch_index": int(batch)} if batch else {} for _, batch in wanted]
+        return [np.array(matrix.numpy(**batch)) for matrix, batch in zip(run(), batches, strict=True)]
+
+    return Prepared({"extract": run}, results)
+
+
+def inductor(folder: Path, fed: Arrays, threads: int) -> Prepared:
+    """PyTorch's compiler with frozen weights; compiled in memory, so loading holds the compilation."""
+    import torch
+    from torch._inductor import config
+
+    from bench.onnx_torch import read
+
+    torch.set_num_threads(threads)
+    config.freezing = True
+    given = tuple(torch.from_numpy(array) for array in fed.values())
+    module = torch.compile(torch.export.export(read(folder / "model.onnx"), given).module())
+
+    def run() -> Any:
+        with torch.inference_mode():
+            return module(*given)
+
+    run()
+    return Prepared({"compiled module": run}, lambda: [tensor.numpy() for tensor in run()])
+
+
+def litert(folder: Path, fed: Arrays, threads: int) -> Prepared:
+    """TensorFlow Lite's successor with XNNPACK, on what litert-torch made of the PyTorch module."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(folder / "model.tflite"), num_threads=threads)
+    interpreter.allocate_tensors()
+    details = sorted(interpreter.get_input_details(), key=lambda detail: str(detail["name"]))
+    for detail, array in zip(details, fed.values(), strict=True):
+        interpreter.set_tensor(detail["index"], array.astype(detail["dtype"]))
+    outputs = sorted(interpreter.get_output_details(), key=lambda detail: str(detail["name"]))
+
+    def results() -> list[np.ndarray]:
+        interpreter.invoke()
+        return [interpreter.get_tensor(detail["index"]) for detail in outputs]
+
+    return Prepared({"invoke": interpreter.invoke}, results)
+
+
+NCNN_INPUT = re.compile(r'ex\.input\("(\w+)", ncnn\.Mat\(\w+\.numpy\(\)(?:, batch_index=(\d+))?')
+NCNN_OUTPUT = re.compile(r'ex\.extract\("(\w+)"\)\n.*?numpy\((?:batch_index=(\d+))?')
+"""Of the script that pnnx writes: blobs, and which dimension of the ONNX tensor is ncnn's batch."""
+
+
 ENGINES: dict[str, Engine] = {
-    "tinsmith": Engine("Tinsmith", "tinsmith_runtime", "", tinsmith),
+    "tinsmith": Engine("Tinsmith", "tinsmith_runtime", "", tinsmith, files=()),
     "onnxruntime": Engine("ONNX Runtime", "onnxruntime", "onnxruntime", onnxruntime),
     "openvino": Engine("OpenVINO", "openvino", "openvino", openvino),
-    "tinsmith-avx2": Engine("Tinsmith, AVX2", "tinsmith_runtime", "", tinsmith, {"TINSMITH_ISA": "avx2"}),
+    "ncnn": Engine("ncnn", "ncnn", "ncnn", ncnn, files=("model.ncnn.param", "model.ncnn.bin")),
+    "litert": Engine(
+        "LiteRT", "ai_edge_litert.interpreter", "ai-edge-litert", litert, files=("model.tflite",)
+    ),
+    "inductor": Engine("torch inductor", "torch", "torch", inductor),
+    "tinsmith-avx2": Engine(
+        "Tinsmith, AVX2",
+        "tinsmith_runtime",
+        "",
+        tinsmith,
+        {"TINSMITH_ISA": "avx2"},
+        rival="tinsmith-avx2",
+        files=(),
+    ),
     "openvino-avx2": Engine(
-        "OpenVINO, AVX2", "openvino", "openvino", openvino, {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+        "OpenVINO, AVX2",
+        "openvino",
+        "openvino",
+        openvino,
+        {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        rival="tinsmith-avx2",
     ),
 }
+OURS = ("tinsmith", "tinsmith-avx2")

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -68,8 +69,11 @@ class Worker:
 
 
 def contest(folders: Mapping[str, Path], threads: int, rounds: int) -> dict[str, dict[str, Any]]:
-    """What was measured of each engine: how loading went, "wall" and "cpu" seconds, "samples", "peak bytes";
-    or its "failure". Each engine finds its files in a folder, and leaves its outputs there."""
+    """What was measured of each engine: how loading went, "wall" and "cpu" seconds, "samples", "peak bytes",
+    and the CPUs that "others" took; or its "failure".
+
+    Each engine finds its files in a folder, and leaves its outputs there.
+    """
     records: dict[str, dict[str, Any]] = {}
     workers: dict[str, Worker] = {}
     try:
@@ -80,21 +84,32 @@ def contest(folders: Mapping[str, Path], threads: int, rounds: int) -> dict[str,
                 worker.kill()
             else:
                 workers[name] = worker
-        samples = _rounds(workers, rounds)
+        samples, others = _rounds(workers, rounds)
         for name, worker in workers.items():
-            records[name] |= _medians(samples[name]) | worker.ask("end")
+            records[name] |= _medians(samples[name]) | worker.ask("end") | {"others": others}
     finally:
         for worker in workers.values():
             worker.kill()
     return records
 
 
-def _rounds(workers: Mapping[str, Worker], rounds: int) -> dict[str, list[dict[str, Any]]]:
+def _rounds(workers: Mapping[str, Worker], rounds: int) -> tuple[dict[str, list[dict[str, Any]]], float]:
+    """The samples, and how many CPUs other processes took meanwhile."""
     samples: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
+    start, busy = time.perf_counter(), _busy()
     for _ in range(rounds):
         for name, worker in workers.items():
             samples[name].append(worker.ask(str(FILL)))
-    return samples
+    wall, busy = time.perf_counter() - start, _busy() - busy
+    totals = [[sample["total"] for sample in found if "total" in sample] for found in samples.values()]
+    own = sum(total[-1] - total[0] for total in totals if total) * rounds / max(1, rounds - 1)
+    return samples, max(0.0, busy - own) / wall
+
+
+def _busy() -> float:
+    """Seconds that the CPUs were not idle since the machine started."""
+    user, nice, system, _, _, *rest = (int(part) for part in Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
 def _medians(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
     python -m bench.network_worker FOLDER ENGINE THREADS
 
-The first line it writes tells how loading went. A line `SECONDS` asks for one sample: the mean wall and CPU time of
-enough calls to fill that time. The line `end` asks for the peak memory, and ends it.
+The first line it writes tells how loading went. A line `SECONDS` asks for one sample: the mean wall and CPU
+time of enough calls to fill that time. The line `end` asks for the peak memory, and ends it.
 """
 
 from __future__ import annotations
@@ -31,15 +31,19 @@ def main(folder: Path, name: str, threads: int) -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     with np.load(folder / "inputs.npz") as stored:
         fed = {key: stored[key] for key in stored.files}
-    before = memory("VmRSS")
+    before, libraries = memory("VmRSS"), mapped()
     try:
         prepared, facts = load(name, folder, fed, threads)
     except Exception as error:
         say(answers, {"failure": f"{type(error).__name__}: {error}".splitlines()[0][:200]})
         return
-    np.savez(folder / f"{name}.npz", *prepared.results())
+    results = enumerate(prepared.results())
+    np.savez(
+        folder / f"{name}.npz", **{str(at): array for at, array in results if array.dtype.kind in "fiub"}
+    )
     way, call = fastest(prepared)
-    say(answers, {**facts, "way": way, "bytes before": before})
+    engine = sum(size for path, size in mapped().items() if path not in libraries)
+    say(answers, {**facts, "way": way, "bytes before": before, "library bytes": engine})
     calls = 0
     for line in sys.stdin:
         if line.strip() == "end":
@@ -47,7 +51,7 @@ def main(folder: Path, name: str, threads: int) -> None:
             return
         calls = calls or max(1, int(float(line) / timed(call, 1)[0]))
         wall, processor = timed(call, calls)
-        say(answers, {"wall": wall, "cpu": processor})
+        say(answers, {"wall": wall, "cpu": processor, "total": time.process_time()})
 
 
 def load(
@@ -89,6 +93,13 @@ def memory(field: str) -> int:
     """Bytes that the kernel tells of this process: VmRSS, VmHWM."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
+
+
+def mapped() -> dict[str, int]:
+    """Bytes of the shared libraries in this process."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    paths = {line.split(maxsplit=5)[5] for line in lines if ".so" in line}
+    return {path: os.stat(path).st_size for path in paths if os.path.exists(path)}
 
 
 def say(answers: TextIO, what: dict[str, Any]) -> None:

@@ -71,14 +71,15 @@ def mlp(batch: int = 1) -> onnx.ModelProto:
 
 
 def recurrent(op: str, batch: int = 1) -> onnx.ModelProto:
-    """Two layers of 256 over 50 steps of 64, the last step classified; `op` is LSTM or GRU."""
+    """Two layers of 256 over 50 steps of 64, the last step classified; `op` is LSTM, or GRU as PyTorch has it."""
     g = Graph(op.lower())
     x = g.input("x", (50, batch, 64))
     gates = {"LSTM": 4, "GRU": 3}[op]
+    variant = {"linear_before_reset": 1} if op == "GRU" else {}
     for inside in (64, 256):
         w, r = g.weight(1, gates * 256, inside, fan=inside * 4), g.weight(1, gates * 256, 256, fan=1024)
         b = g.constant(g.random.uniform(-0.1, 0.1, (1, 2 * gates * 256)).astype(np.float32))
-        y = g.add(op, x, w, r, b, outputs=2, hidden_size=256)[0]
+        y = g.add(op, x, w, r, b, outputs=2, hidden_size=256, **variant)[0]
         x = g.add("Squeeze", y, g.constant(np.array([1], np.int64)))
     last = g.add("Gather", x, g.constant(np.array(-1, np.int64)), axis=0)
     return g.model(g.dense(last, (256, 10)))
