@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / ".venv-bench-networks" / "bin" / "python"
 FILL = 0.1
 """Seconds of a sample."""
+TIMEOUT = 600.0
+"""Seconds for an answer: some peers compile while they load."""
 
 
 class Worker:
@@ -61,6 +64,10 @@ class Worker:
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout
+        readable, _, _ = select.select([self.process.stdout], [], [], TIMEOUT)
+        if not readable:
+            self.kill()
+            return {"failure": f"no answer within {TIMEOUT:.0f} s"}
         line = self.process.stdout.readline()
         if not line:
             return {"failure": f"ended with status {self.process.wait()}"}

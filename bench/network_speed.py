@@ -17,7 +17,8 @@ import argparse
 from bench.network_engines import ENGINES
 from bench.network_report import PAGE, WRONG, clock, page
 from bench.network_rows import Record, Task, known, measure
-from bench.networks import BUILT, NETWORKS, PUBLIC
+from bench.networks import BATCHED, BUILT, NETWORKS, PUBLIC
+from tinsmith.compiler.verify.cpu import host_variants
 
 
 def main() -> None:
@@ -37,12 +38,14 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     engines = list(ENGINES)
+    useful = [name for name in engines if host_variants()[-1] != "avx2" or not name.endswith("-avx2")]
+    groups = {"built": list(BUILT), "public": list(PUBLIC), "batched": list(BATCHED), "none": []}
     parser = argparse.ArgumentParser(prog="python -m bench.network_speed")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"built, public, none, or some of: {', '.join(NETWORKS)}"
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(groups)}, {', '.join(NETWORKS)}"
     )
     parser.add_argument(
-        "--engines", type=_names, default=["onnxruntime", "openvino"], help=", ".join(engines)
+        "--engines", type=_names, default=["onnxruntime", "openvino"], help=f"all, {', '.join(engines)}"
     )
     parser.add_argument("--threads", type=_numbers, default=[1], help="1,2")
     parser.add_argument("--batch", type=_numbers, default=[1], help="1,8; those of the corpus have one")
@@ -51,10 +54,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="only what has no figures yet")
     parser.add_argument("--page", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
-    groups = {"built": list(BUILT), "public": list(PUBLIC), "none": []}
     names = options.names or ["built", "public"]
     options.names = [name for given in names for name in groups.get(given, [given])]
-    options.engines = engines if options.engines == ["all"] else options.engines
+    options.engines = useful if options.engines == ["all"] else options.engines
     for given, allowed in ((options.names, NETWORKS), (options.engines, engines)):
         if unknown := [name for name in given if name not in allowed]:
             parser.error(f"unknown: {', '.join(unknown)}; expected some of {', '.join(allowed)}")

@@ -53,6 +53,9 @@ def _corpus() -> dict[str, dict[str, Any]]:
 PUBLIC = _corpus()
 """Entries of the corpus; their batch is that of the recorded inputs."""
 
+BATCHED = ("mlp", "lstm", "gru", "mobilenetv2", "vit-tiny", "resnet50", "minilm-s128")
+"""Those that are also measured with a batch of 8."""
+
 OPEN_SHAPES = ("silero-vad",)
 """With fixed inputs, a branch that is never taken becomes impossible, and ONNX Runtime refuses the file."""
 

@@ -71,7 +71,7 @@ def mlp(batch: int = 1) -> onnx.ModelProto:
 
 
 def recurrent(op: str, batch: int = 1) -> onnx.ModelProto:
-    """Two layers of 256 over 50 steps of 64, the last step classified; `op` is LSTM, or GRU as PyTorch has it."""
+    """Two layers of 256 over 50 steps of 64, the last step classified; `op` is LSTM or GRU, PyTorch's."""
     g = Graph(op.lower())
     x = g.input("x", (50, batch, 64))
     gates = {"LSTM": 4, "GRU": 3}[op]
