@@ -44,7 +44,8 @@ A difference is the largest of an element from ONNX Runtime's, divided by the la
 {wrong:g} the time is void. Cells of peers hold milliseconds and, in brackets, our time of the same rounds
 divided by theirs: below 1 ours is faster. `fastest` is that ratio to the fastest peer of the row. `peak` is
 the share of the measured fused multiply-add rate. Rows marked * were measured while other programs took
-more than a tenth of a CPU.
+more than a tenth of a CPU; in rows marked †, ours was compiled for this processor alone, without
+verification.
 """
 
 
@@ -115,7 +116,7 @@ def _speed(rows: Sequence[Row], threads: int, batch: int) -> list[str]:
         time = ours[clock(row)] if ours else None
         share = row["flops"] / time / peak / 1e7 if time and row["flops"] else None
         cells = [
-            row["network"] + ("*" if _shared(row) else ""),
+            row["network"] + "*" * _shared(row) + "†" * row["quick"],
             _text(row["flops"] and row["flops"] / 1e9, "{:.3g}"),
             _text(time and time * 1e3, "{:.4g}"),
             *(_peer(row, peer) for peer in shown),
