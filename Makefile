@@ -61,6 +61,7 @@ bench-trees: setup corpus-fetch
 	sh bench/setup.sh
 	$(RUN)/python -m bench
 
+## bench-networks  the networks only; goes on where it was stopped
 bench-networks: setup corpus-fetch
 	sh bench/setup.sh networks
 	$(RUN)/python -m bench.network_speed --engines all --threads 1,2 --resume

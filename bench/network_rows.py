@@ -28,7 +28,7 @@ from tinsmith.compiler.verify.cpu import host_name
 
 CACHE = ROOT / ".cache" / "bench-networks"
 CONVERTER_SOURCES = ("network_convert.py", "onnx_torch.py")
-CONVERSION_TIMEOUT = 600
+CONVERSION_TIMEOUT = 1200
 """Seconds."""
 
 Record = dict[str, Any]
@@ -84,7 +84,7 @@ def measure(task: Task, engines: Sequence[str], rounds: int) -> Record:
                 (folders[engine] / name).stat().st_size for name in ENGINES[engine].files
             )
             record["converted"] = conversions.get(engine)
-    row["engines"] |= found
+    row["engines"] |= {name: record for name, record in found.items() if not _missing(record)}
     task.stored.parent.mkdir(parents=True, exist_ok=True)
     task.stored.write_text(json.dumps(row, indent=1))
     return row
@@ -139,8 +139,14 @@ def _converted(folder: Path, engine: str) -> Record:
     if stored.exists() and (record := json.loads(stored.read_text()))["digest"] == digest.hexdigest():
         return dict(record)
     record = {**_convert(folder, engine), "digest": digest.hexdigest()}
-    stored.write_text(json.dumps(record))
+    if not _missing(record):
+        stored.write_text(json.dumps(record))
     return record
+
+
+def _missing(record: Record) -> bool:
+    """It failed for want of a package, which says nothing about the engine: another time it may be there."""
+    return "ModuleNotFoundError" in record.get("failure", "")
 
 
 def _convert(folder: Path, engine: str) -> Record:

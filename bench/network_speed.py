@@ -16,6 +16,7 @@ import argparse
 
 from bench.network_engines import ENGINES
 from bench.network_report import PAGE, WRONG, clock, page
+from bench.network_rounds import PYTHON
 from bench.network_rows import Record, Task, known, measure
 from bench.networks import BATCHED, BUILT, NETWORKS, PUBLIC
 from tinsmith.compiler.verify.cpu import host_variants
@@ -24,6 +25,8 @@ from tinsmith.compiler.verify.cpu import host_variants
 def main() -> None:
     """Measures, prints, and writes the page where that is asked for."""
     options = _options()
+    if not PYTHON.exists():
+        raise SystemExit("The peers are not installed: run sh bench/setup.sh networks.")
     for threads in options.threads:
         for batch in options.batch:
             for name in options.names:

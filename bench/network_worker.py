@@ -50,6 +50,7 @@ def main(folder: Path, name: str, threads: int) -> None:
             say(answers, {"peak bytes": memory("VmHWM")})
             return
         calls = calls or max(1, int(float(line) / timed(call, 1)[0]))
+        timed(call, -(-calls // 10))  # others have had the caches
         wall, processor = timed(call, calls)
         say(answers, {"wall": wall, "cpu": processor, "total": time.process_time()})
 
