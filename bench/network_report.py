@@ -81,7 +81,7 @@ def _facts(rows: Sequence[Row]) -> list[str]:
     return [
         f"- Machine: {host_name()}, {os.cpu_count()} CPUs, {host_variants()[-1]}, "
         f"{platform.system()} {platform.release()}",
-        f"- Versions: {listed}, Python {platform.python_version()}, Tinsmith of sources {sources_digest()[:12]}",
+        f"- Versions: {listed}, Python {platform.python_version()}, Tinsmith sources {sources_digest()[:12]}",
         f"- Date: {' to '.join(dict.fromkeys(dates[:1] + dates[-1:]))}",
         "",
     ]

@@ -76,9 +76,10 @@ def measure(task: Task, engines: Sequence[str], rounds: int) -> Record:
     ready = {name: folder for name, folder in folders.items() if "failure" not in conversions.get(name, {})}
     found = contest(ready, task.threads, rounds)
     found |= {name: record for name, record in conversions.items() if "failure" in record}
+    judge = _judge(task, {**row["engines"], **found})
     for engine, record in found.items():
         if "failure" not in record:
-            record["difference"] = _difference(folders[engine] / engine, _judge(folders, found))
+            record["difference"] = _difference(folders[engine] / engine, judge)
             record["ours"] = {clock: found[ENGINES[engine].rival].get(clock) for clock in ("wall", "cpu")}
             record["model bytes"] = sum(
                 (folders[engine] / name).stat().st_size for name in ENGINES[engine].files
@@ -171,14 +172,16 @@ def _convert(folder: Path, engine: str) -> Record:
     return {"seconds": time.perf_counter() - started, "peak bytes": usage.ru_maxrss * 1024}
 
 
-def _judge(folders: Mapping[str, Path], found: Mapping[str, Record]) -> Path:
-    """Whose outputs count: those of ONNX Runtime, or ours where it does not run."""
-    fine = [name for name in ("onnxruntime", *OURS) if "failure" not in found.get(name, {"failure": ""})]
-    return folders[fine[0]] / fine[0]
+def _judge(task: Task, known: Mapping[str, Record]) -> Path:
+    """Whose outputs count: those of ONNX Runtime, measured now or before, or ours where it does not run."""
+    fine = [name for name in ("onnxruntime", *OURS) if "failure" not in known.get(name, {"failure": ""})]
+    return task.home / fine[0] / fine[0] if fine else task.home / "nothing"
 
 
 def _difference(engine: Path, judge: Path) -> float:
     """The largest between two sets of outputs, relative to the largest element of each output."""
+    if not judge.with_suffix(".npz").exists():
+        return float("inf")
     with np.load(f"{engine}.npz") as found, np.load(f"{judge}.npz") as wanted:
         common = set(found.files) & set(wanted.files)
         return max((_apart(found[key], wanted[key]) for key in common), default=float("inf"))
