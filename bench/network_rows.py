@@ -172,9 +172,9 @@ def _convert(folder: Path, engine: str) -> Record:
     return {"seconds": time.perf_counter() - started, "peak bytes": usage.ru_maxrss * 1024}
 
 
-def _judge(task: Task, known: Mapping[str, Record]) -> Path:
+def _judge(task: Task, records: Mapping[str, Record]) -> Path:
     """Whose outputs count: those of ONNX Runtime, measured now or before, or ours where it does not run."""
-    fine = [name for name in ("onnxruntime", *OURS) if "failure" not in known.get(name, {"failure": ""})]
+    fine = [name for name in ("onnxruntime", *OURS) if "failure" not in records.get(name, {"failure": ""})]
     return task.home / fine[0] / fine[0] if fine else task.home / "nothing"
 
 
