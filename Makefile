@@ -94,6 +94,8 @@ hostile: setup system
 lock: setup
 	$(RUN)/uv pip compile pyproject.toml --group dev --group oracles --extra s3 --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-package tinsmith-runtime --no-header --quiet --upgrade -o requirements.lock
+	$(RUN)/uv pip compile --group bench-networks --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --upgrade -o bench/networks.lock
 
 clean:
 	rm -rf $(VENV) .venv-bench .cache build dist

@@ -68,7 +68,8 @@ def onnxruntime(folder: Path, fed: Arrays, threads: int) -> Prepared:
     for name, array in given.items():
         binding.bind_cpu_input(name, array)
     for value in session.get_outputs():
-        if value.type == "tensor(float)" and all(isinstance(size, int) for size in value.shape):
+        known = value.shape and all(isinstance(size, int) for size in value.shape)
+        if value.type == "tensor(float)" and known:
             room = ort.OrtValue.ortvalue_from_shape_and_type(value.shape, np.float32)
             binding.bind_ortvalue_output(value.name, room)
         else:

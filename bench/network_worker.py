@@ -35,7 +35,8 @@ def main(folder: Path, name: str, threads: int) -> None:
     try:
         prepared, facts = load(name, folder, fed, threads)
     except Exception as error:
-        say(answers, {"failure": f"{type(error).__name__}: {error}".splitlines()[0][:200]})
+        lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [""]
+        say(answers, {"failure": f"{type(error).__name__}: {lines[-1]}"[:200]})
         return
     results = enumerate(prepared.results())
     np.savez(
