@@ -8,8 +8,10 @@ time of enough calls to fill that time. The line `end` asks for the peak memory,
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 from importlib import import_module
@@ -21,12 +23,14 @@ import numpy as np
 
 from bench.network_engines import ENGINES, Call, Prepared
 
+PR_SET_PDEATHSIG = 1
 TRIAL = 0.05
 """Seconds for each way to run an engine, of which the fastest is kept."""
 
 
 def main(folder: Path, name: str, threads: int) -> None:
     """Until `end`."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a stopped process would outlive its parent
     os.sched_setaffinity(0, range(threads))
     answers, sys.stdout = sys.stdout, sys.stderr
     with np.load(folder / "inputs.npz") as stored:
