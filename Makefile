@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system demo test quick check format docs bench corpus corpus-fetch fuzz onnx-suite faults hostile lock clean
+.PHONY: help setup system demo test quick check format docs bench bench-trees bench-networks corpus corpus-fetch fuzz onnx-suite faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -54,10 +54,18 @@ docs: setup
 	$(RUN)/python -m tools.operators_page
 	$(RUN)/python -m tools.targets_page
 
-## bench         side by side with the peers, written to docs/benchmarks.md
-bench: setup corpus-fetch
+## bench         side by side with the peers, written to docs/benchmarks.md and docs/benchmarks-networks.md
+bench: bench-trees bench-networks
+
+bench-trees: setup corpus-fetch
 	sh bench/setup.sh
 	$(RUN)/python -m bench
+
+## bench-networks  the networks only; goes on where it was stopped
+bench-networks: setup corpus-fetch
+	sh bench/setup.sh networks
+	$(RUN)/python -m bench.network_speed --engines all --threads 1,2 --resume
+	$(RUN)/python -m bench.network_speed batched --batch 8 --engines onnxruntime,openvino,ncnn --threads 1,2 --resume --page
 
 ## corpus        every model of the corpus compiled and compared, a table
 corpus: setup system corpus-fetch
@@ -86,6 +94,8 @@ hostile: setup system
 lock: setup
 	$(RUN)/uv pip compile pyproject.toml --group dev --group oracles --extra s3 --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-package tinsmith-runtime --no-header --quiet --upgrade -o requirements.lock
+	$(RUN)/uv pip compile --group bench-networks --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --upgrade -o bench/networks.lock
 
 clean:
 	rm -rf $(VENV) .venv-bench .cache build dist
