@@ -2,7 +2,8 @@
  * (ts_expf, ts_exp2f, ts_logf: 1.1).
  *
  * Names as in math_basic.h. No function has a branch. Polynomials are minimax fits of relative error; the comment
- * beside each says of what, where, and how well. */
+ * beside each says of what, where, and how well. Products and sums may be fused, which makes loops over them faster by
+ * half where the processor can. */
 #ifndef TINSMITH_MATH_FLOAT_EXP_H
 #define TINSMITH_MATH_FLOAT_EXP_H
 
@@ -45,6 +46,7 @@ static inline float ts_boundf(float x, float least, float most)
 /* 2^offset * e^x, within 1 unit in the last place. */
 static inline float ts_scaled_expf(float x, int32_t offset)
 {
+#pragma clang fp contract(fast)
     float bounded = ts_boundf(x, -104.0f, 90.0f);
     float shifted = bounded * TS_LOG2_E_F + TS_ROUNDER_F, n = shifted - TS_ROUNDER_F;
     float r = bounded - n * TS_LN2_HIGH_F - n * TS_LN2_LOW_F;
@@ -65,6 +67,7 @@ static inline float ts_expf(float x)
 
 static inline float ts_exp2f(float x)
 {
+#pragma clang fp contract(fast)
     float bounded = ts_boundf(x, -152.0f, 129.0f);
     float shifted = bounded + TS_ROUNDER_F, r = bounded - (shifted - TS_ROUNDER_F);
     /* (2^r - 1) / r, |r| <= 1/2, 2^-32. */
@@ -80,6 +83,7 @@ static inline float ts_exp2f(float x)
 
 static inline float ts_expm1f(float x)
 {
+#pragma clang fp contract(fast)
     float bounded = ts_boundf(x, -18.0f, 89.0f);
     float shifted = bounded * TS_LOG2_E_F + TS_ROUNDER_F, n = shifted - TS_ROUNDER_F;
     float r = bounded - n * TS_LN2_HIGH_F - n * TS_LN2_LOW_F;
@@ -99,6 +103,7 @@ static inline float ts_expm1f(float x)
 /* ln(1 + f) for sqrt(1/2) <= 1 + f < sqrt(2), plus exponent * ln 2. */
 static inline float ts_log_partsf(float f, float exponent)
 {
+#pragma clang fp contract(fast)
     /* (ln(1 + f) - f + f^2 / 2) / f^3, 2^-27. */
     float p = -0x1.41f71cp-4f;
     p = p * f + 0x1.07d470p-3f;
@@ -148,6 +153,7 @@ static inline float ts_log1pf(float x)
 
 static inline float ts_tanhf(float x)
 {
+#pragma clang fp contract(fast)
     float size = ts_boundf(ts_absf(x), 0.0f, 10.0f), square = size * size;
     /* (tanh(t) - t) / t^3 in t^2, t <= 0.625, 2^-28. */
     float near = -0x1.769de4p-8f;
@@ -214,6 +220,7 @@ static inline float ts_softplusf(float x)
 
 static inline float ts_erff(float x)
 {
+#pragma clang fp contract(fast)
     float size = ts_boundf(ts_absf(x), 0.0f, 3.95f), square = size * size;
     /* (erf(t) - t) / t in t^2, t <= 0.875, 2^-30. */
     float near = 0x1.4711a0p-14f;
