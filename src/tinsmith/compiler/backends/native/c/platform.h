@@ -19,6 +19,9 @@ void ts_parallel(ts_task task, void *context, size_t parts);
  * container is granted less processor time. 1 to 256; settled when first asked. */
 unsigned ts_thread_limit(void);
 
+/* Lets another thread have this CPU, if one waits for it. */
+void ts_yield(void);
+
 /* x86 only: the best instruction set of this CPU (and OS), capped by the environment's
  * TINSMITH_ISA=sse2|avx2|avx512|vbmi. */
 enum ts_isa { TS_SSE2 = 0, TS_AVX2 = 1, TS_AVX512 = 2, TS_VBMI = 3 };

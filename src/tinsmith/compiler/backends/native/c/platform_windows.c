@@ -19,6 +19,7 @@ __declspec(dllimport) BOOL __stdcall HeapFree(HANDLE heap, DWORD flags, void *me
 __declspec(dllimport) DWORD __stdcall GetEnvironmentVariableA(const char *name, char *value, DWORD size);
 __declspec(dllimport) HANDLE __stdcall GetCurrentProcess(void);
 __declspec(dllimport) BOOL __stdcall GetProcessAffinityMask(HANDLE process, uintptr_t *mine, uintptr_t *all);
+__declspec(dllimport) BOOL __stdcall SwitchToThread(void);
 __declspec(dllimport) void *__stdcall CreateThreadpoolWork(callback run, void *context, void *environment);
 __declspec(dllimport) void __stdcall SubmitThreadpoolWork(void *work);
 __declspec(dllimport) void __stdcall WaitForThreadpoolWorkCallbacks(void *work, BOOL cancel_pending);
@@ -32,6 +33,11 @@ struct call {
     size_t parts;
     atomic_size_t next;
 };
+
+void ts_yield(void)
+{
+    SwitchToThread();
+}
 
 void *ts_allocate(size_t bytes)
 {
