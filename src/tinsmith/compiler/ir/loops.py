@@ -34,6 +34,11 @@ class Stage:
         """Tensors that it reads beside those in its expressions."""
         return ()
 
+    @property
+    def parts(self) -> tuple[Expr, ...]:
+        """What a stage of a backend's own computes from."""
+        return ()
+
 
 @dataclass(frozen=True, eq=False)
 class Map(Stage):
@@ -218,7 +223,7 @@ def expressions(stage: Stage) -> tuple[Expr, ...]:
         case Put():
             return (stage.at,)
         case _:
-            return ()
+            return stage.parts
 
 
 def reads(stage: Stage) -> list[Tensor]:

@@ -148,6 +148,12 @@ static WINAPI uint32_t thread_id(void)
     return 1;
 }
 
+/* There is no other thread. */
+static WINAPI int switch_thread(void)
+{
+    return 0;
+}
+
 /* Only of what its callers have: ASCII, with the closing zero. */
 static WINAPI int widen(uint32_t page, uint32_t flags, const char *text, int bytes, uint16_t *wide, int units)
 {
@@ -197,6 +203,7 @@ void *windows_function(const char *name)
         {"CloseThreadpoolWork", ignore_work},
         {"WaitForThreadpoolWorkCallbacks", wait_for_work},
         {"GetCurrentThreadId", thread_id},
+        {"SwitchToThread", switch_thread},
         {"MultiByteToWideChar", widen},
         {"LoadLibraryExW", load_library_wide},
         {"GetProcAddress", procedure},

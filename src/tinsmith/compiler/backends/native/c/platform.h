@@ -29,6 +29,9 @@ unsigned ts_thread_limit(void);
 /* Settles the limit before that; false when it is not 1 to 256, or settled to another one. */
 bool ts_limit_threads(int32_t threads);
 
+/* Lets another thread have this CPU, if one waits for it. */
+void ts_yield(void);
+
 /* x86 only: the best instruction set of this CPU (and OS), capped by the environment's
  * TINSMITH_ISA=sse2|avx2|avx512|vbmi. */
 enum ts_isa { TS_SSE2 = 0, TS_AVX2 = 1, TS_AVX512 = 2, TS_VBMI = 3 };

@@ -60,6 +60,19 @@ bool ts_environment(const char *name, char *value, size_t size)
     return false;
 }
 
+#if defined(__x86_64__)
+enum { SCHED_YIELD = 24 };
+#elif defined(__aarch64__)
+enum { SCHED_YIELD = 124 };
+#else
+enum { SCHED_YIELD = 158 };
+#endif
+
+void ts_yield(void)
+{
+    syscall(SCHED_YIELD);
+}
+
 unsigned ts_available_cpus(void)
 {
     unsigned long mask[128];

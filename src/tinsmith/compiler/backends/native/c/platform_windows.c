@@ -18,12 +18,18 @@ __declspec(dllimport) BOOL __stdcall HeapFree(HANDLE heap, DWORD flags, void *me
 __declspec(dllimport) DWORD __stdcall GetEnvironmentVariableA(const char *name, char *value, DWORD size);
 __declspec(dllimport) HANDLE __stdcall GetCurrentProcess(void);
 __declspec(dllimport) BOOL __stdcall GetProcessAffinityMask(HANDLE process, uintptr_t *mine, uintptr_t *all);
+__declspec(dllimport) BOOL __stdcall SwitchToThread(void);
 __declspec(dllimport) void *__stdcall CreateThreadpoolWork(callback run, void *context, void *environment);
 __declspec(dllimport) void __stdcall SubmitThreadpoolWork(void *work);
 __declspec(dllimport) void __stdcall WaitForThreadpoolWorkCallbacks(void *work, BOOL cancel_pending);
 __declspec(dllimport) void __stdcall CloseThreadpoolWork(void *work);
 
 enum { ALIGNMENT = 64 };
+
+void ts_yield(void)
+{
+    SwitchToThread();
+}
 
 void *ts_allocate(size_t bytes)
 {

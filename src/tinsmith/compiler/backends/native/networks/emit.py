@@ -30,10 +30,12 @@ from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
 from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, rim
 from tinsmith.compiler.backends.native.networks.literals import put_literals
-from tinsmith.compiler.backends.native.networks.nests import Names, body
+from tinsmith.compiler.backends.native.networks.nests import Names, assign, body
 from tinsmith.compiler.backends.native.networks.outputs import separate_outputs
 from tinsmith.compiler.backends.native.networks.parallel import Share, call, kernel_call, part, share
 from tinsmith.compiler.backends.native.networks.products import Product, find_products, plan_of
+from tinsmith.compiler.backends.native.networks.recurrences import Recurrence, Slice, find_recurrences
+from tinsmith.compiler.backends.native.networks.rounds import recurrence
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir.loops import (
@@ -53,7 +55,7 @@ from tinsmith.compiler.ir.loops import (
     writes,
 )
 from tinsmith.compiler.ir.network import Network
-from tinsmith.compiler.ir.scalars import Expr, Size, Tensor, walk
+from tinsmith.compiler.ir.scalars import Expr, Load, Size, Tensor, walk
 from tinsmith.compiler.operators.lower import lower
 from tinsmith.spec.targets import Target
 from tinsmith_runtime import manifest
@@ -66,6 +68,7 @@ PASSES: tuple[Callable[[Loops], Loops], ...] = (
     find_products,
     assign_layouts,
     fuse,
+    find_recurrences,
 )
 """What happens to the loop nests of a network before they become C, in order."""
 
@@ -147,6 +150,9 @@ class StageWriter:
         for stage in stages:
             if isinstance(stage, View):
                 continue
+            if isinstance(stage, Recurrence):
+                lines += self._recurrence(stage, found)
+                continue
             if isinstance(stage, Repeat):
                 lines += self._repeat(stage, outer, found)
                 continue
@@ -185,6 +191,25 @@ class StageWriter:
             "}",
             *after,
         ]
+
+    def _recurrence(self, stage: Recurrence, found: list[str]) -> list[str]:
+        self._repeats += 1
+
+        def part(inner: Stage, outer: dict[Expr, str]) -> list[str]:
+            return self._block([inner], outer, found)
+
+        definition, call = recurrence(stage, self._repeats, part, self._items)
+        found.append(definition)
+        return [call]
+
+    def _items(self, stage: Layer, first: str, last: str) -> str:
+        """The call of a kernel for some of its work items, which needs no scratch memory."""
+        plan = plan_layer(stage)
+        self.kernels.setdefault(plan.function, plan)
+        w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
+        residual = "NULL" if stage.residual is None else self._pointer(stage.residual)
+        operands = [self._pointer(stage.x), w, bias, residual, self._pointer(stage.out), "NULL"]
+        return f"{plan.function}({', '.join([*operands, first, last])});"
 
     def _size(self, size: Size) -> str:
         return f"run->sizes[{self.sizes[size]}]"
@@ -228,6 +253,8 @@ class StageWriter:
                 return [copy(stage, names)]
             case Put():
                 return put(stage, names)
+            case Slice():
+                return assign(Load(stage.out, stage.index), stage.vars, stage.value, names)
             case Measure():
                 return measure(stage, names)
             case Require():
@@ -353,6 +380,7 @@ def _source(functions: Sequence[str], writer: StageWriter) -> str:
             "network.h",
             "layer.h",
             "stage.h",
+            "recurrence.h",
             "transpose.h",
             *headers(),
             *(name for plan in kernels for name in plan.headers),

@@ -2,8 +2,7 @@
  * (ts_expf, ts_exp2f, ts_logf: 1.1).
  *
  * Names as in math_basic.h. No function has a branch. Polynomials are minimax fits of relative error; the comment
- * beside each says of what, where, and how well. Products and sums may be fused, which makes loops over them faster by
- * half where the processor can. */
+ * beside each says of what, where, and how well. Products and sums are fused where the processor can. */
 #ifndef TINSMITH_MATH_FLOAT_EXP_H
 #define TINSMITH_MATH_FLOAT_EXP_H
 
