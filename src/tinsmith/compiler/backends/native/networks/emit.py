@@ -98,7 +98,7 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     outputs = _outputs(network, loops)
     description = json.dumps(_description(network, outputs, facts), sort_keys=True)
     tables.add("DESCRIPTION", np.frombuffer(description.encode() + b"\0", np.uint8), "JSON text")
-    (directory / "model.bin").write_bytes(tables.data())
+    tables.write(directory / "model.bin")
     (directory / "model.h").write_text(_header(network, tables))
     (directory / "network_shapes.h").write_text(_shapes(loops, sizes))
     (directory / "network.c").write_text(_source(functions, writer))
