@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_a_value_is_forgotten_after_its_last_reader() -> None:
 
     Watching.__name__ = "Erf"
     names = ["x", *(f"v{number}" for number in range(8)), "y"]
-    chain = [helper.make_node("Erf", [a], [b]) for a, b in zip(names, names[1:], strict=False)]
+    chain = [helper.make_node("Erf", [a], [b]) for a, b in itertools.pairwise(names)]
     Evaluator(model(chain), new_ops=[Watching]).run(None, {"x": X})
     assert alive == [0, 1, 1, 1, 1, 1, 1, 1, 1]
 

@@ -1,6 +1,6 @@
-"""Convolutions and pooling against the evaluator's own, or ONNX Runtime where that one errs: it pools one window
-too few with SAME padding, fails on windows at the end of the padding, and mixes up groups of transposed
-convolutions."""
+"""Convolutions and pooling against the evaluator's own, or ONNX Runtime where that one errs: it pools one
+window too few with SAME padding, fails on windows at the end of the padding, and mixes up groups of
+transposed convolutions."""
 
 from __future__ import annotations
 

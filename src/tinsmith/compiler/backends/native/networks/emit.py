@@ -15,6 +15,7 @@ import numpy as np
 from tinsmith.compiler.backends.native.networks import memory
 from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.chains import join_chains
+from tinsmith.compiler.backends.native.networks.dump import look
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
 from tinsmith.compiler.backends.native.networks.externs import (
     call_extern,
@@ -32,6 +33,7 @@ from tinsmith.compiler.backends.native.networks.literals import put_literals
 from tinsmith.compiler.backends.native.networks.nests import Names, body
 from tinsmith.compiler.backends.native.networks.outputs import separate_outputs
 from tinsmith.compiler.backends.native.networks.products import Product, find_products, plan_of
+from tinsmith.compiler.backends.native.networks.work import flops
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir.loops import (
@@ -78,8 +80,10 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     Raises ClientError that names every node that is not compiled.
     """
     loops = lower(network)
+    look("lower", loops, loops)
     for change in PASSES:
-        loops = change(loops)
+        before, loops = loops, change(loops)
+        look(change.__name__, before, loops)
     elsewhere = {*loops.inputs, *loops.outputs}
     plan = memory.plan(loops, elsewhere)
     tables = Tables()
@@ -89,6 +93,7 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     facts = {
         "body": "network",
         "stages": len(loops.stages),
+        "flops": flops(loops),
         "arena_bytes": plan.size,
         "tensor_bytes": plan.unshared,
     }
