@@ -40,7 +40,7 @@ def network(proto: onnx.ModelProto) -> Network:
 
 
 X = np.linspace(-2, 2, SIZE).astype(np.float32)
-ADDED = {"w": np.arange(SIZE, dtype=np.float32), "small": np.float32([2])}
+ADDED: dict[str, Any] = {"w": np.arange(SIZE, dtype=np.float32), "small": np.array([2], np.float32)}
 SCALED = [helper.make_node("Mul", ["x", "small"], ["a"]), helper.make_node("Add", ["a", "w"], ["y"])]
 
 

@@ -16,7 +16,7 @@ class Tables:
     """Sections of little-endian numbers, each aligned to 64 bytes, and the C constants of a model."""
 
     def __init__(self) -> None:
-        self._sections: list[NDArray[Any] | bytes] = []
+        self._sections: list[memoryview | bytes] = []
         self._size = 0
         self._constants: list[tuple[str, str, str]] = []
 
@@ -26,7 +26,7 @@ class Tables:
         self.define(f"AT_{name}", self._size, note)
         # One spare vector at the end of a section, so that kernels may read whole vectors.
         padding = -data.nbytes % ALIGNMENT + ALIGNMENT
-        self._sections += [data.reshape(-1).view(np.uint8), bytes(padding)]
+        self._sections += [data.reshape(-1).view(np.uint8).data, bytes(padding)]
         self._size += data.nbytes + padding
 
     def define(self, name: str, value: int | float | str, note: str) -> None:

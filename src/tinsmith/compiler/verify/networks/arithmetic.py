@@ -88,7 +88,8 @@ def _erf(x: Array) -> Array:
         before, factor = factor, -2 * (knot * factor + (n - 1) * before)
         power *= step / (n + 1)
         series += factor * power
-    return np.copysign(_AT_KNOTS[nearest] + _SLOPES[nearest] * series, x)
+    found: Array = np.copysign(_AT_KNOTS[nearest] + _SLOPES[nearest] * series, x)
+    return found
 
 
 class Erf(op_erf.Erf):  # type: ignore[misc,unused-ignore]

@@ -36,7 +36,7 @@ def message(network: Network) -> tuple[onnx.ModelProto, Weights]:
                 offset=None,
                 length=None,
                 dtype=tensor.dtype,
-                shape=onnx_ir.Shape(tensor.shape),
+                shape=onnx_ir.Shape(tensor.shape.numpy()),
                 name=value.name or "",
             )
         return onnx_ir.serde.serialize_model(network.graph), weights

@@ -148,9 +148,12 @@ class ConvTranspose(op_conv_transpose.ConvTranspose):  # type: ignore[misc,unuse
         window = Window(W.shape[2:], tuple(steps), tuple(gaps), ((0, 0),) * rank, X.shape[2:], (0,) * rank)
         answer = np.zeros((X.shape[0], groups * outside, *whole), X.dtype)
         for position in itertools.product(*map(range, W.shape[2:])):
-            answer[(..., *window.slices(position))] += parts[(slice(None), slice(None), *position)]
-        cut = [slice(low, size - high) for (low, high), size in zip(margins, whole, strict=True)]
-        answer = answer[(..., *cut)]
+            here: Any = (..., *window.slices(position))
+            place: Any = (slice(None), slice(None), *position)
+            answer[here] += parts[place]
+        kept = (slice(low, size - high) for (low, high), size in zip(margins, whole, strict=True))
+        inner: Any = (..., *kept)
+        answer = answer[inner]
         return (answer if B is None else answer + B.reshape(-1, *[1] * rank),)
 
 

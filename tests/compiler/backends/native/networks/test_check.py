@@ -11,7 +11,7 @@ import pytest
 
 from tinsmith.compiler.backends.native.networks.check import check
 from tinsmith.compiler.ir.loops import Copy, Loops, Map, Measure, Put, Repeat, Require, Scatter, Stage, View
-from tinsmith.compiler.ir.scalars import INDEX, Size, Tensor, Var, literal, variables
+from tinsmith.compiler.ir.scalars import INDEX, Load, Size, Tensor, Var, literal, variables
 from tinsmith.errors import InternalError
 
 X, A, B, Y = (Tensor(name, "float32", (2, 3)) for name in "xaby")
@@ -103,7 +103,7 @@ SHAPES: dict[str, tuple[Callable[[], Stage], str]] = {
         "does not run over the whole of what it fills",
     ),
     "load": (
-        lambda: replace(doubled(A, X), value=replace(X[variables((2, 3))], index=variables((2,)))),
+        lambda: replace(doubled(A, X), value=Load(X, variables((2,)))),
         "reads a tensor by too few or too many indices",
     ),
     "view": (lambda: View(Tensor("v", "float32", (7,)), X), "moves a tensor into one of another shape"),

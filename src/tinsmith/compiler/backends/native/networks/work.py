@@ -25,6 +25,7 @@ def _flops_of(stages: Sequence[Stage]) -> int:
 
 def _flops(stage: Stage) -> int:
     """Every element of `out` is a sum of so many products."""
+    terms: int
     match stage:
         case Repeat():
             return _most(stage.var.extent) * _flops_of(stage.body)
