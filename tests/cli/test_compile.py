@@ -15,7 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import onnx
 import pytest
+
+from bench import networks
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Service, Tinsmith
@@ -202,3 +205,33 @@ def command_lines() -> Iterator[bytes]:
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             yield (process / "cmdline").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_network_reports_what_it_is_and_shows_every_pass(tinsmith: Tinsmith, tmp_path: Path) -> None:
+    graph = networks.Graph("small")
+    x = graph.conv(graph.input("x", (1, 3, 8, 8)), (3, 8), 3)
+    model = graph.model(graph.dense(graph.add("Flatten", graph.add("Relu", x)), (512, 10)))
+    path, dump = tmp_path / "small.onnx", tmp_path / "dump"
+    onnx.save(model, path)
+    outcome = tinsmith(
+        "compile", path, "--framework", "ONNX", *HERE, "-o", tmp_path, "--json", TINSMITH_DUMP=str(dump)
+    )
+    assert outcome.code == 0
+    report = outcome.json()
+    kernels, checked = report["coverage"]["kernels"], report["verification"]
+    assert kernels["flops"] == 2 * (8 * 8 * 8 * 27 + 512 * 10)
+    assert kernels["tensor_bytes"] >= kernels["arena_bytes"] >= 8 * 8 * 8 * 4
+    assert kernels["stages"] >= 2
+    (output,) = checked["outputs"]
+    assert output["arithmetic"] == "float32"
+    assert 0 < output["max_relative_error"] < 1e-5
+    assert 0 < output["max_absolute_error"] < 1e-4
+    assert checked["runs"] == ["normal", "uniform", "zeros", "large"]
+    assert checked["latency_microseconds"] > 0
+    assert checked["latency_microseconds_all_threads"] > 0
+    assert report["coverage"]["compiled"] == 1.0
+    assert set(report["timings"]) == {"read", "reference", "emit", "build", "package", "verify"}
+    shown = sorted(path.name for path in dump.iterdir())
+    assert shown[0] == "00-lower.txt"
+    assert shown[-1].endswith("-fuse.txt")

@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import xgboost
 
 import tinsmith_runtime
+from bench import networks
 from tinsmith.compiler import frontends, pipeline
 from tinsmith.compiler.verify.verify import Verification
 from tinsmith.errors import InternalError, KilledError
@@ -69,11 +71,29 @@ def test_a_fault_of_the_customer_is_told_with_exit_code_3(tmp_path: Path) -> Non
     assert (report.failure_reason or "").startswith("ClientError: InputConfiguration: ")
 
 
+def test_what_is_not_compiled_is_listed_before_anything_is_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def must_not_run(*_: object) -> None:
+        raise AssertionError("too early")
+
+    monkeypatch.setattr(pipeline, "collect", must_not_run)
+    graph = networks.Graph("refused")
+    pixels = graph.add("ImageDecoder", graph.input("x", (20,), onnx.TensorProto.UINT8))
+    model = graph.model(graph.add("Cast", pixels, to=onnx.TensorProto.FLOAT))
+    model.opset_import[0].version = 20
+    work = work_directory(tmp_path / "work", CompileRequest("ONNX", "m", platform=ANY_X86_64))
+    onnx.save(model, work.input / "model.onnx")
+    assert pipeline.run(work) == 3
+    reason = Report.from_json(work.report.read_text()).failure_reason or ""
+    assert "operator ImageDecoder is not compiled; nodes: ImageDecoder_0" in reason
+
+
 def test_an_unforeseen_fault_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(pipeline, "collect", broken)
+    monkeypatch.setattr(pipeline, "emit", broken)
     work = work_directory(tmp_path, CompileRequest("XGBOOST", "m", device="ml_c4"))
     (work.input / "model.json").write_text('{"learner": {}, "version": [3, 2, 0]}')
     monkeypatch.setattr(frontends, "load", lambda _: lambda *_: None)

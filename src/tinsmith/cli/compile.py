@@ -16,6 +16,8 @@ from tinsmith.spec.frameworks import FRAMEWORKS
 from tinsmith.spec.request import CompileRequest, Report, TargetPlatform
 
 INPUT = "InputConfiguration"
+DUMP = "TINSMITH_DUMP"
+"""A folder for what a network looks like after every pass of the compiler."""
 
 
 def compile_model(
@@ -89,7 +91,11 @@ def run(model: Path, request: CompileRequest, output: Path, log: Log) -> Report:
         with work_directory() as work:
             _provide(model, work.input)
             work.request.write_text(request.to_json())
-            report = run_sandboxed("tinsmith.compiler", work, log.write)
+            dump = work.scratch / "dump"
+            settings = {DUMP: str(dump)} if os.environ.get(DUMP) else {}
+            report = run_sandboxed("tinsmith.compiler", work, log.write, settings)
+            if settings:
+                _keep_dump(dump, Path(os.environ[DUMP]))
             if report.status == "COMPLETED":
                 checked = work.path.parent / request.artifact_name
                 take(work, report, request.artifact_name, checked)
@@ -100,6 +106,14 @@ def run(model: Path, request: CompileRequest, output: Path, log: Log) -> Report:
         return _failed(error)
     except OSError as error:  # a full disk, a folder that may not be written
         return _failed(InternalError(str(error)))
+
+
+def _keep_dump(dump: Path, folder: Path) -> None:
+    """Copies the plain files of `dump`, which the sandbox made, to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(dump.glob("*.txt")):
+        if path.is_file() and not path.is_symlink():
+            shutil.copyfile(path, folder / path.name)
 
 
 def _failed(error: TinsmithError) -> Report:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -32,13 +32,20 @@ def work_directory() -> Iterator[WorkDirectory]:
         yield work
 
 
-def run_sandboxed(module: str, work: WorkDirectory, log: Callable[[str], None]) -> Report:
-    """The report of `python -m MODULE WORKDIR`; what it prints goes to `log`, line by line."""
+def run_sandboxed(
+    module: str, work: WorkDirectory, log: Callable[[str], None], settings: Mapping[str, str] | None = None
+) -> Report:
+    """The report of `python -m MODULE WORKDIR`; what it prints goes to `log`, line by line.
+
+    `settings` are environment variables beside those of a job.
+    """
     adopt_orphans()
     sandbox = prepare(SandboxOptions(), work.path.parent)
     sandbox.adopt(work.path)
     command = (sys.executable, "-I", "-B", "-m", module, str(work.path))
-    process = sandbox.start(command, work.path, environment(work), stdout=subprocess.PIPE)
+    process = sandbox.start(
+        command, work.path, {**environment(work), **(settings or {})}, stdout=subprocess.PIPE
+    )
     assert process.stdout
     assert process.stderr
     streams = (process.stdout, process.stderr)

@@ -71,10 +71,10 @@ def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) 
         if isinstance(model, Model):
             check(model)
     target, library = resolved.target, work.scratch / resolved.target.library
-    with stages("reference"):
-        evidence = collect(model)
     with stages("emit"):
         program = emit(model, target, sources)
+    with stages("reference"):
+        evidence = collect(model)
     with stages("build"):
         build(program, target, library)
     with stages("package"):

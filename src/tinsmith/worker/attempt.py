@@ -272,6 +272,8 @@ def environment(work: WorkDirectory) -> dict[str, str]:
     return {
         "HOME": scratch,
         "LANG": "C.UTF-8",
+        # Evaluations of a network run side by side; threads inside each would only wait for one another.
+        "OPENBLAS_NUM_THREADS": "1",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "TMPDIR": scratch,
         # A cold cache costs the freestanding mode 0.03 s; a shared one would let jobs touch each other.

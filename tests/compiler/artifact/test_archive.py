@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,3 +79,32 @@ def test_digest_is_blake2b_512(tmp_path: Path) -> None:
     assert file_digest(path) == file_digest(b"abc" * 10**6) == hashlib.blake2b(b"abc" * 10**6).hexdigest()
     assert file_digest(b"").startswith("786a02f7")
     assert len(file_digest(b"")) == 128
+
+
+def test_weights_are_stored_and_text_is_compressed(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).standard_normal(2 << 20).astype(np.float32).tobytes()
+    words = b"the same words over and over " * 100_000
+    sizes = {}
+    for name, content in (("weights", weights), ("words", words), ("both", weights + words)):
+        path = tmp_path / f"{name}.tar.gz"
+        write_archive({name: content}, frozenset(), path)
+        sizes[name] = path.stat().st_size
+        with tarfile.open(path) as archive:
+            source = archive.extractfile(name)
+            assert source is not None
+            assert source.read() == content
+    assert len(weights) < sizes["weights"] < 1.001 * len(weights) + 20_000
+    assert sizes["words"] < len(words) / 20
+    assert sizes["both"] < sizes["weights"] + sizes["words"] + (1 << 20)
+
+
+def test_bytes_do_not_depend_on_the_number_of_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(3 << 20) + os.urandom(3 << 20) + b"abc" * (1 << 20)
+    digests = set()
+    for count in (1, 7):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, count=count: set(range(count)))
+        write_archive({"a": content}, frozenset(), tmp_path / "a.tar.gz")
+        digests.add(file_digest(tmp_path / "a.tar.gz"))
+    assert len(digests) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tinsmith.compiler.artifact.archive import write_archive
-from tinsmith.compiler.artifact.inspect import inspect, read_files
+from tinsmith.compiler.artifact.inspect import inspect, read_files, unpack
 from tinsmith.compiler.artifact.package import Package
 from tinsmith.errors import ClientError
 
@@ -43,3 +43,15 @@ def test_refuses_what_is_no_artifact(packed: Package, tmp_path: Path) -> None:
     path.write_bytes(packed.path.read_bytes()[:-2000])
     with pytest.raises(ClientError, match="damaged"):
         inspect(path)
+
+
+def test_unpacks_what_is_asked_for(packed: Package, tmp_path: Path) -> None:
+    unpack(packed.path, ("compiled.so", "manifest"), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"compiled.so", "manifest"}
+    assert (tmp_path / "compiled.so").read_bytes() == read_files(packed.path)["compiled.so"]
+    write_archive({"manifest": b"{}"}, frozenset(), tmp_path / "a.tar.gz")
+    with pytest.raises(ClientError, match=r"lacks libdlr\.so, model\.txt"):
+        unpack(tmp_path / "a.tar.gz", ("libdlr.so", "model.txt", "manifest"), tmp_path)
+    (tmp_path / "b.tar.gz").write_bytes(packed.path.read_bytes()[:-2000])
+    with pytest.raises(ClientError, match="damaged archive"):
+        unpack(tmp_path / "b.tar.gz", ("compiled.so", "tinsmith.h"), tmp_path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
+import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,8 @@ from tinsmith.compiler.artifact.archive import file_digest
 from tinsmith.errors import ClientError
 from tinsmith_runtime import ArtifactError, Manifest
 from tinsmith_runtime.artifact import read_manifest
+
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,25 @@ def inspect(tarball: Path) -> Inspection:
     return Inspection(file_digest(tarball), manifest, sizes, tuple(sorted(changed)))
 
 
+def unpack(tarball: Path, names: Collection[str], folder: Path) -> None:
+    """Writes the files `names` in `tarball` into `folder`. Raises ClientError InputConfiguration when one is
+    missing, or the archive is damaged."""
+    missing = set(names)
+    try:
+        with tarfile.open(tarball, "r|gz") as archive:
+            for member in archive:
+                name = member.name.removeprefix("./")
+                source = archive.extractfile(member) if name in missing and member.isfile() else None
+                if source is not None:
+                    with source, (folder / name).open("wb") as sink:
+                        shutil.copyfileobj(source, sink, _PIECE)
+                    missing.remove(name)
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise ClientError("InputConfiguration", f"{tarball.name}: damaged archive: {error}") from None
+    if missing:
+        raise ClientError("InputConfiguration", f"{tarball.name} lacks {', '.join(sorted(missing))}")
+
+
 def read_files(tarball: Path) -> dict[str, bytes]:
     """Every regular file in `tarball`, by name. Raises ClientError InputConfiguration when it is damaged."""
     files = {}
@@ -49,6 +73,6 @@ def read_files(tarball: Path) -> dict[str, bytes]:
                 source = archive.extractfile(member) if member.isfile() else None
                 if source is not None:
                     files[member.name.removeprefix("./")] = source.read()
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise ClientError("InputConfiguration", f"{tarball.name}: damaged archive: {error}") from None
     return files

@@ -16,7 +16,7 @@ from typing import Literal
 
 from tinsmith.compiler.backends.native.build import compile_and_link
 from tinsmith.compiler.verify.cpu import lacking
-from tinsmith.errors import ClientError, InternalError, KilledError
+from tinsmith.errors import InternalError, KilledError
 from tinsmith.spec.targets import Target, platforms
 
 RUNNER = Path(__file__).parent / "c"
@@ -84,17 +84,6 @@ def is_here(target: Target, machine: Machine) -> bool:
         and target.arch == platform.machine()
         and sys.maxsize > 2**32
     )
-
-
-def library_files(content: Mapping[str, bytes], artifact: str, target: Target, folder: Path) -> None:
-    """Writes the compiled library and the DLR library among `content` into `folder`.
-
-    Raises ClientError where the artifact lacks one.
-    """
-    for name in (target.library, target.dlr_library):
-        if name not in content:
-            raise ClientError("InputConfiguration", f"{artifact} lacks {name}")
-        (folder / name).write_bytes(content[name])
 
 
 def build_runner(target: Target, folder: Path) -> Path:

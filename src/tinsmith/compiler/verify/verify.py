@@ -14,7 +14,7 @@ import numpy as np
 
 from tinsmith.compiler.artifact import samples
 from tinsmith.compiler.artifact.evidence import Evidence, from_files
-from tinsmith.compiler.artifact.inspect import inspect, read_files
+from tinsmith.compiler.artifact.inspect import inspect, read_files, unpack
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.calls import (
@@ -35,7 +35,6 @@ from tinsmith.compiler.verify.execute import (
     build_runner,
     find_machine,
     is_here,
-    library_files,
     run,
     run_calls,
 )
@@ -177,7 +176,7 @@ class Trial:
 
     def run(self) -> Verification:
         """Every variant by the runner; then, where the target is this machine, as a customer would."""
-        library_files(read_files(self.tarball), self.tarball.name, self.target, self.folder)
+        unpack(self.tarball, (self.target.library, self.target.dlr_library), self.folder)
         calls = make_calls(len(self.chosen.rows))
         variants = variants_to_execute(self.target, self.machine.method != "native")
         worst = self._call_variants(variants, calls)

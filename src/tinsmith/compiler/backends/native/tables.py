@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,18 @@ class Tables:
     """Sections of little-endian numbers, each aligned to 64 bytes, and the C constants of a model."""
 
     def __init__(self) -> None:
-        self._sections: list[bytes] = []
+        self._sections: list[memoryview | bytes] = []
         self._size = 0
         self._constants: list[tuple[str, str, str]] = []
 
     def add(self, name: str, array: NDArray[Any], note: str) -> None:
         """Appends `array` and defines TS_AT_<name>, its offset in bytes."""
-        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         self.define(f"AT_{name}", self._size, note)
         # One spare vector at the end of a section, so that kernels may read whole vectors.
-        padding = -len(data) % ALIGNMENT + ALIGNMENT
-        self._sections += [data, bytes(padding)]
-        self._size += len(data) + padding
+        padding = -data.nbytes % ALIGNMENT + ALIGNMENT
+        self._sections += [data.reshape(-1).view(np.uint8).data, bytes(padding)]
+        self._size += data.nbytes + padding
 
     def define(self, name: str, value: int | float | str, note: str) -> None:
         """Defines TS_<name>."""
@@ -38,9 +39,10 @@ class Tables:
         """Bytes of the file so far."""
         return self._size
 
-    def data(self) -> bytes:
-        """The file."""
-        return b"".join(self._sections) or bytes(ALIGNMENT)
+    def write(self, path: Path) -> None:
+        """Makes the file."""
+        with path.open("wb") as sink:
+            sink.writelines(self._sections or [bytes(ALIGNMENT)])
 
     def definitions(self) -> str:
         """The #define lines, in order."""

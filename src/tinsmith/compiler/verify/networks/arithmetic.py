@@ -1,54 +1,32 @@
-"""Operators for ONNX's reference evaluator: its own convolution and maximum pooling take minutes for a real
-network, and its own batch normalisation errs.
-
-Convolution and pooling go over the positions in the kernel, and at each over the whole tensor at once. What
-they leave to the evaluator's own code is rare.
-"""
+"""Operators for ONNX's reference evaluator where its own take minutes for a real network, or err."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_batch_normalization, op_conv, op_max_pool
+from onnx.reference.ops import (
+    op_batch_normalization,
+    op_conv_integer,
+    op_erf,
+    op_matmul_integer,
+    op_qlinear_conv,
+    op_qlinear_matmul,
+)
+
+from tinsmith.compiler.verify.networks.windowed import (
+    AveragePool,
+    Conv,
+    ConvTranspose,
+    MaxPool,
+    convolve,
+    make_window,
+)
 
 Array = NDArray[Any]
-
-
-class Conv(op_conv.Conv):  # type: ignore[misc,unused-ignore]
-    """Of any rank, with groups, dilations, strides and padding."""
-
-    def _run(  # type: ignore[override,no-untyped-def,unused-ignore]
-        self,
-        X: Array,
-        W: Array,
-        B: Array | None = None,
-        auto_pad=None,
-        dilations=None,
-        group=None,
-        kernel_shape=None,
-        pads=None,
-        strides=None,
-    ) -> tuple[Array]:
-        window = _window(X.shape[2:], W.shape[2:], auto_pad, dilations, pads, strides)
-        padded = np.pad(X, [(0, 0), (0, 0), *window.pads])
-        groups = group or 1
-        weights = W.reshape(groups, W.shape[0] // groups, *W.shape[1:])
-        result = np.zeros((X.shape[0], groups, weights.shape[1], math.prod(window.out)), X.dtype)
-        for position, part in window.parts(padded):
-            place: Any = (..., *position)
-            taps = weights[place]
-            columns = part.reshape(X.shape[0], groups, X.shape[1] // groups, -1)
-            result += taps * columns if taps.shape[1:] == (1, 1) else taps @ columns
-        answer = result.reshape(X.shape[0], W.shape[0], *window.out)
-        if B is not None:
-            answer += B.reshape(-1, *[1] * len(window.out))
-        return (answer,)
 
 
 class BatchNormalization(op_batch_normalization.BatchNormalization_14):  # type: ignore[misc,unused-ignore]
@@ -78,89 +56,174 @@ class Impossible(OpRun):  # type: ignore[misc,unused-ignore]
         raise ValueError(f"this branch cannot run: {reason}")
 
 
-class MaxPool(op_max_pool.MaxPool):  # type: ignore[misc,unused-ignore]
-    """Of floats, without indices and with whole windows only; else the evaluator's own."""
+_STEPS = 64
+_KNOTS = np.arange(6 * _STEPS + 1) / _STEPS
+_AT_KNOTS = np.array([math.erf(knot) for knot in _KNOTS])
+_SLOPES = 2 / math.sqrt(math.pi) * np.exp(-_KNOTS * _KNOTS)
+_TERMS = 7
+
+
+_BLOCK = 1 << 14
+"""Elements at a time, for the caches' sake."""
+
+
+def erf(x: Array) -> Array:
+    """In float64, to the last digits: Taylor series from the nearest of many values of math.erf."""
+    flat = np.asarray(x, np.float64).reshape(-1)
+    found = np.empty_like(flat)
+    for start in range(0, flat.size, _BLOCK):
+        found[start : start + _BLOCK] = _erf(flat[start : start + _BLOCK])
+    return found.reshape(np.shape(x))
+
+
+def _erf(x: Array) -> Array:
+    size = np.minimum(np.abs(x), _KNOTS[-1])
+    nearest = np.rint(np.nan_to_num(size) * _STEPS).astype(np.intp)
+    knot = _KNOTS[nearest]
+    step = size - knot
+    # Of the n-th derivative, the factor beside the first one: Hermite polynomials by their recurrence.
+    before, factor, power = np.zeros_like(knot), np.ones_like(knot), step.copy()
+    series = power.copy()
+    for n in range(1, _TERMS):
+        before, factor = factor, -2 * (knot * factor + (n - 1) * before)
+        power *= step / (n + 1)
+        series += factor * power
+    found: Array = np.copysign(_AT_KNOTS[nearest] + _SLOPES[nearest] * series, x)
+    return found
+
+
+class Erf(op_erf.Erf):  # type: ignore[misc,unused-ignore]
+    """The evaluator's own goes by element, and answers in float32."""
+
+    def _run(self, x: Array) -> tuple[Array]:  # type: ignore[override,unused-ignore]
+        return (erf(x).astype(x.dtype),)
+
+
+class Gelu(OpRun):  # type: ignore[misc,unused-ignore]
+    """The evaluator's own is a function that calls its own Erf."""
+
+    def _run(self, x: Array, approximate: str = "none") -> tuple[Array]:
+        wide = x.astype(np.float64)
+        if approximate == "tanh":
+            inner = np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))
+        else:
+            inner = erf(wide / math.sqrt(2))
+        return ((0.5 * wide * (1 + inner)).astype(x.dtype),)
+
+
+def _along(parameter: Array, axis: int, rank: int) -> Array:
+    """A scale or zero point of a tensor of `rank` dimensions: of all of it, or, a vector, along `axis`."""
+    wide = np.asarray(parameter, np.float64)
+    if wide.size == 1:
+        return wide.reshape(())
+    if wide.ndim == 1:
+        return wide.reshape([-1 if place == axis % rank else 1 for place in range(rank)])
+    return wide
+
+
+def _less(array: Array, zero_point: Array | None, axis: int) -> Array:
+    """`array` less its zero point; whole numbers, which are exact in float64."""
+    wide = array.astype(np.float64)
+    return wide if zero_point is None else wide - _along(zero_point, axis, array.ndim)
+
+
+def _int32(array: Array) -> Array:
+    """Whole numbers as int32, which wraps."""
+    return array.astype(np.int64).astype(np.int32)
+
+
+class MatMulInteger(op_matmul_integer.MatMulInteger):  # type: ignore[misc,unused-ignore]
+    """By a product of float64, which is exact."""
+
+    def _run(  # type: ignore[override,unused-ignore]
+        self, A: Array, B: Array, a_zero_point: Array | None = None, b_zero_point: Array | None = None
+    ) -> tuple[Array]:
+        return (_int32(np.matmul(_less(A, a_zero_point, -2), _less(B, b_zero_point, -1))),)
+
+
+class QLinearMatMul(op_qlinear_matmul.QLinearMatMul):  # type: ignore[misc,unused-ignore]
+    """By a product of float64, which is exact."""
+
+    def _run(  # type: ignore[override,no-untyped-def,unused-ignore]
+        self, a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point
+    ) -> tuple[Array]:
+        total = np.matmul(_less(a, a_zero_point, -2), _less(b, b_zero_point, -1))
+        rank = total.ndim
+        scale = _along(a_scale, -2, rank) * _along(b_scale, -1, rank) / _along(y_scale, -2, rank)
+        return (_quantised(total * scale, y_zero_point, a.dtype),)
+
+
+class ConvInteger(op_conv_integer.ConvInteger):  # type: ignore[misc,unused-ignore]
+    """By a convolution of float64, which is exact."""
+
+    def _run(  # type: ignore[override,no-untyped-def,unused-ignore]
+        self,
+        X: Array,
+        W: Array,
+        x_zero_point=None,
+        w_zero_point=None,
+        auto_pad=None,
+        dilations=None,
+        group=None,
+        kernel_shape=None,
+        pads=None,
+        strides=None,
+    ) -> tuple[Array]:
+        window = make_window(X.shape[2:], W.shape[2:], auto_pad, dilations, pads, strides)
+        x, w = _less(X, x_zero_point, 1), _less(W, w_zero_point, 0)
+        return (_int32(convolve(x, w, window, group or 1)),)
+
+
+class QLinearConv(op_qlinear_conv.QLinearConv):  # type: ignore[misc,unused-ignore]
+    """By a convolution of float64, which is exact."""
 
     def _run(  # type: ignore[override,no-untyped-def,unused-ignore]
         self,
         x: Array,
+        x_scale,
+        x_zero_point,
+        w: Array,
+        w_scale,
+        w_zero_point,
+        y_scale,
+        y_zero_point,
+        B=None,
         auto_pad=None,
-        ceil_mode=None,
         dilations=None,
+        group=None,
         kernel_shape=None,
         pads=None,
-        storage_order=None,
         strides=None,
-    ) -> tuple[Array, ...]:
-        if ceil_mode or len(self.onnx_node.output) > 1 or x.dtype.kind != "f":
-            theirs: Any = super()._run
-            own: tuple[Array, ...] = theirs(
-                x, auto_pad, ceil_mode, dilations, kernel_shape, pads, storage_order, strides
-            )
-            return own
-        window = _window(x.shape[2:], kernel_shape, auto_pad, dilations, pads, strides)
-        padded = np.pad(x, [(0, 0), (0, 0), *window.pads], constant_values=-np.inf)
-        result = np.full((*x.shape[:2], *window.out), -np.inf, x.dtype)
-        for _, part in window.parts(padded):
-            np.maximum(result, part, out=result)
-        return (result,)
+    ) -> tuple[Array]:
+        window = make_window(x.shape[2:], w.shape[2:], auto_pad, dilations, pads, strides)
+        total = convolve(_less(x, x_zero_point, 1), _less(w, w_zero_point, 0), window, group or 1)
+        if B is not None:
+            total += B.reshape(-1, *[1] * len(window.out))
+        scale = _along(x_scale, 1, total.ndim) * _along(w_scale, 1, total.ndim) / _along(y_scale, 1, 1)
+        return (_quantised(total * scale, y_zero_point, x.dtype),)
 
 
-OPERATORS = (BatchNormalization, Conv, Impossible, MaxPool)
+def _quantised(real: Array, zero_point: Array | None, dtype: Any) -> Array:
+    """round(real) + zero_point, held within the type."""
+    kind = dtype if zero_point is None else zero_point.dtype
+    zero = 0 if zero_point is None else _along(zero_point, -2, real.ndim)
+    limits = np.iinfo(kind)
+    held: Array = np.clip(np.rint(real) + zero, limits.min, limits.max).astype(kind)
+    return held
 
 
-class Window:
-    """Where a kernel lies on a tensor."""
-
-    def __init__(
-        self,
-        kernel: Sequence[int],
-        out: Sequence[int],
-        pads: Sequence[tuple[int, int]],
-        strides: Sequence[int],
-        dilations: Sequence[int],
-    ) -> None:
-        self.out = tuple(out)
-        self.pads = tuple(pads)
-        self._kernel, self._strides, self._dilations = kernel, strides, dilations
-
-    def parts(self, padded: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
-        """Per position in the kernel, the elements that it meets."""
-        for position in itertools.product(*map(range, self._kernel)):
-            starts = [at * dilation for at, dilation in zip(position, self._dilations, strict=True)]
-            slices = [
-                slice(start, start + stride * (size - 1) + 1, stride) if size else slice(0, 0)
-                for start, stride, size in zip(starts, self._strides, self.out, strict=True)
-            ]
-            yield position, padded[(slice(None), slice(None), *slices)]
-
-
-def _window(
-    size: Sequence[int],
-    kernel: Sequence[int],
-    auto_pad: str | None,
-    dilations: Sequence[int] | None,
-    pads: Sequence[int] | None,
-    strides: Sequence[int] | None,
-) -> Window:
-    rank = len(size)
-    steps, gaps = list(strides or [1] * rank), list(dilations or [1] * rank)
-    reach = [gap * (length - 1) + 1 for gap, length in zip(gaps, kernel, strict=True)]
-    if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-        both = [_same(*axis) for axis in zip(size, steps, reach, strict=True)]
-        halves = [(total // 2, total - total // 2) for total in both]
-        margins = [pair if auto_pad == "SAME_UPPER" else pair[::-1] for pair in halves]
-    elif auto_pad == "VALID" or not pads:
-        margins = [(0, 0)] * rank
-    else:
-        margins = list(zip(pads[:rank], pads[rank:], strict=True))
-    out = [
-        (length + sum(margin) - needed) // step + 1
-        for length, margin, needed, step in zip(size, margins, reach, steps, strict=True)
-    ]
-    return Window(kernel, out, margins, steps, gaps)
-
-
-def _same(size: int, stride: int, reach: int) -> int:
-    """The padding that gives ceil(size / stride) results."""
-    return max(0, (-(-size // stride) - 1) * stride + reach - size)
+OPERATORS = (
+    AveragePool,
+    BatchNormalization,
+    Conv,
+    ConvInteger,
+    ConvTranspose,
+    Erf,
+    Gelu,
+    Impossible,
+    MatMulInteger,
+    MaxPool,
+    QLinearConv,
+    QLinearMatMul,
+)
+"""The evaluator takes these instead of its own, for every version of the operator."""

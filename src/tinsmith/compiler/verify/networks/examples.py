@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +22,8 @@ from tinsmith.compiler.verify.networks.inputs import make_inputs
 from tinsmith.compiler.verify.networks.reference import Oracle, Unable
 from tinsmith.compiler.verify.networks.tolerance import TOLERANCES, Allowance, allow, arithmetics
 from tinsmith.errors import ClientError
+
+T = TypeVar("T")
 
 MAX_CARRIED_BYTES = 8 << 20
 """Of the arrays that travel in the artifact."""
@@ -56,14 +62,14 @@ def examples(network: Network) -> Examples:
     reasons = []
     for oracle in _oracles(network):
         try:
-            answers = [oracle.evaluate(inputs) for _, inputs in made]
+            answers = _evaluate(oracle.evaluate, [inputs for _, inputs in made])
         except Unable as error:
             reasons.append(f"{oracle.name}: {error}")
             continue
-        own = reference.native(network)
+        own = _evaluate(_lenient(reference.native(network)), [inputs for _, inputs in made])
         runs = [
-            _run(network, name, inputs, exact, _try(own, inputs), kinds)
-            for (name, inputs), exact in zip(made, answers, strict=True)
+            _run(network, name, inputs, exact, native, kinds)
+            for (name, inputs), exact, native in zip(made, answers, own, strict=True)
         ]
         return Examples(tuple(runs), oracle.name, kinds)
     return Examples((), "", kinds, "; ".join(reasons))
@@ -75,11 +81,21 @@ def _oracles(network: Network) -> list[Oracle]:
     return [reference.exact(network), reference.native(network), *([second] if second else [])]
 
 
-def _try(oracle: Oracle, inputs: Arrays) -> Arrays | None:
-    try:
-        return oracle.evaluate(inputs)
-    except Unable:
-        return None
+def _evaluate(evaluate: Callable[[Arrays], T], inputs: Sequence[Arrays]) -> list[T]:
+    """All at the same time: each evaluation multiplies on one thread, as the compiler's environment says."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        warnings.simplefilter("ignore")  # oracles set the same, which threads may undo for each other
+        return list(pool.map(evaluate, inputs))
+
+
+def _lenient(oracle: Oracle) -> Callable[[Arrays], Arrays | None]:
+    def evaluate(inputs: Arrays) -> Arrays | None:
+        try:
+            return oracle.evaluate(inputs)
+        except Unable:
+            return None
+
+    return evaluate
 
 
 def _run(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import onnx
-import onnx_ir
-from numpy.typing import NDArray
 
 from tinsmith.compiler.artifact.samples import Arrays
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.networks.arithmetic import OPERATORS
+from tinsmith.compiler.verify.networks.evaluator import Evaluator, WideEvaluator, message, widened
 from tinsmith.compiler.verify.networks.widen import widen
 
 RANDOM = frozenset(
@@ -65,6 +64,7 @@ class _Reference:
         self._network = network
         self._wide = wide
         self._session: Any = None
+        self._opening = Lock()
 
     def __call__(self, inputs: Arrays) -> Arrays:
         random = sorted({node.op_type for node in self._network.graph.graph.all_nodes()} & RANDOM)
@@ -72,23 +72,25 @@ class _Reference:
             raise Unable(f"{', '.join(random)} answers by chance")
         names = [spec.name for spec in self._network.inputs]
         given = {
-            name: _widened(array) if self._wide else array for name, array in zip(names, inputs, strict=True)
+            name: widened(array) if self._wide else array for name, array in zip(names, inputs, strict=True)
         }
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
-                found = self._open().run(None, given)
+                with self._opening:
+                    session = self._open()
+                found = session.run(None, given)
             except Exception as error:  # the evaluator raises whatever an operator's code happens to raise
                 raise Unable(_text(error)) from None
         return _arrays(found)
 
     def _open(self) -> Any:
         if self._session is None:
-            from onnx.reference import ReferenceEvaluator
-
-            model = onnx_ir.serde.serialize_model(self._network.graph)
-            model = widen(model) if self._wide else model
-            self._session = ReferenceEvaluator(model, new_ops=list(OPERATORS))
+            model, weights = message(self._network)
+            if self._wide:
+                self._session = WideEvaluator(widen(model), new_ops=list(OPERATORS), weights=weights)
+            else:
+                self._session = Evaluator(model, new_ops=list(OPERATORS), weights=weights)
         return self._session
 
 
@@ -97,12 +99,13 @@ class _OnnxRuntime:
         self._network = network
         self._ort = ort
         self._session: Any = None
+        self._opening = Lock()
 
     def __call__(self, inputs: Arrays) -> Arrays:
         given = {spec.name: array for spec, array in zip(self._network.inputs, inputs, strict=True)}
         try:
-            if self._session is None:
-                self._session = self._open()
+            with self._opening:
+                self._session = self._session or self._open()
             return _arrays(self._session.run(None, given))
         except Exception as error:  # its exceptions have no common base
             raise Unable(_text(error)) from None
@@ -110,18 +113,17 @@ class _OnnxRuntime:
     def _open(self) -> Any:
         options = self._ort.SessionOptions()
         options.log_severity_level = 4
-        model = onnx_ir.serde.serialize_model(self._network.graph).SerializeToString()
+        model, weights = message(self._network)
+        # Our arrays serve as weights, and are not packed: a second copy of a large network is too much.
+        self._weights = [self._ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), self._weights)
+        options.add_session_config_entry("session.disable_prepacking", "1")
         return self._ort.InferenceSession(
-            model,
+            model.SerializeToString(),
             options,
             providers=["CPUExecutionProvider"],
             disabled_optimizers=list(DISABLED_OPTIMISERS),
         )
-
-
-def _widened(array: NDArray[Any]) -> NDArray[Any]:
-    narrow = array.dtype in (np.float16, np.float32, ml_dtypes.bfloat16)
-    return array.astype(np.float64) if narrow else array
 
 
 def _arrays(found: Any) -> Arrays:

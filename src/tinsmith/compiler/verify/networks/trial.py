@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.artifact.inspect import read_files
+from tinsmith.compiler.artifact.inspect import unpack
 from tinsmith.compiler.artifact.samples import Arrays, Samples
 from tinsmith.compiler.ir.dtypes import numpy_dtype
 from tinsmith.compiler.ir.network import Network
@@ -23,7 +24,6 @@ from tinsmith.compiler.verify.execute import (
     build_runner,
     find_machine,
     is_here,
-    library_files,
     run,
     run_calls,
 )
@@ -36,7 +36,7 @@ from tinsmith.compiler.verify.networks.tolerance import TOLERANCES, Tolerance
 from tinsmith.errors import InternalError
 from tinsmith.spec.targets import Target
 from tinsmith_runtime.artifact import read_manifest
-from tinsmith_runtime.manifest import Manifest
+from tinsmith_runtime.manifest import FILE_NAME, Manifest
 
 MEASURED_SECONDS = 1.0
 EMULATED_RUNS = 2
@@ -151,18 +151,14 @@ class Trial:
     def run(self, second_opinion: Mapping[str, Any] | None = None) -> NetworkVerification:
         """Every variant by the runner, the DLR library; then, where the target is this machine, as a customer
         would."""
-        library_files(read_files(self.tarball), self.tarball.name, self.target, self.folder)
-        manifest = read_manifest(self.tarball)
+        unpack(self.tarball, (self.target.library, self.target.dlr_library, FILE_NAME), self.folder)
+        manifest = read_manifest(self.folder)
         emulated = self.machine.method != "native"
         runs = self.runs[:EMULATED_RUNS] if emulated else self.runs
         variants = variants_to_execute(self.target, emulated)
-        library = self.folder / self.target.library
         found: list[list[Difference]] = []
-        for variant in variants or ("",):
-            settings = {"TINSMITH_ISA": variant} if variant else {}
-            found += self._compare(runs, self._answers(manifest, library, runs, settings), manifest, variant)
-        dlr = self._answers(manifest, self.folder / self.target.dlr_library, runs, {})
-        found += self._compare(runs, dlr, manifest, self.target.dlr_library)
+        for who, answers in self._answers(manifest, variants, runs):
+            found += self._compare(runs, answers, manifest, who)
         speed = self._as_customer(manifest, found) if is_here(self.target, self.machine) else {}
         return NetworkVerification(
             executed=True,
@@ -179,14 +175,23 @@ class Trial:
         )
 
     def _answers(
-        self, manifest: Manifest, library: Path, runs: Sequence[Run], settings: Mapping[str, str]
-    ) -> list[Arrays]:
-        plan, result = self.folder / "plan", self.folder / "result"
+        self, manifest: Manifest, variants: Sequence[str], runs: Sequence[Run]
+    ) -> list[tuple[str, list[Arrays]]]:
+        """What every variant and the DLR library answer; they run side by side."""
+        plan = self.folder / "plan"
         write_plan([one.inputs for one in runs], manifest.inputs, manifest.outputs, plan)
-        settings = {"TINSMITH_NUM_THREADS": "1", **settings}
         runner = build_runner(self.target, self.folder)
-        run_calls(self.machine, runner, library, plan, result, settings, "tensors")
-        return read_answers(result, len(runs), manifest.outputs)
+        callees = [(variant, self.target.library) for variant in variants or ("",)]
+        callees.append((self.target.dlr_library, self.target.dlr_library))
+
+        def call(who: str, library: str) -> tuple[str, list[Arrays]]:
+            result = self.folder / f"result-{who}"
+            settings = {"TINSMITH_NUM_THREADS": "1"} | ({"TINSMITH_ISA": who} if who in variants else {})
+            run_calls(self.machine, runner, self.folder / library, plan, result, settings, "tensors")
+            return who, read_answers(result, len(runs), manifest.outputs)
+
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(call, *zip(*callees, strict=True)))
 
     def _compare(
         self, runs: Sequence[Run], answers: Sequence[Arrays], manifest: Manifest, who: str
@@ -196,7 +201,8 @@ class Trial:
         return [compare(one.wanted, found, names, where) for one, found in zip(runs, answers, strict=True)]
 
     def _as_customer(self, manifest: Manifest, found: list[list[Difference]]) -> dict[str, Any]:
-        """Loads the tarball by tinsmith_runtime in a process of its own, compares, and measures."""
+        """Loads the tarball, and for all threads what was unpacked from it, by tinsmith_runtime in processes
+        of their own, compares, and measures."""
         inputs = self.folder / "inputs.npz"
         stored: dict[str, Any] = {"runs": np.int64(len(self.runs))}
         for number, one in enumerate(self.runs):
@@ -205,8 +211,8 @@ class Trial:
         np.savez(inputs, allow_pickle=False, **stored)
         processors = len(os.sched_getaffinity(0))
         latency = {}
-        for threads in (1, processors):
-            answers = self._run_child(inputs, threads)
+        for threads, artifact in ((1, self.tarball), (processors, self.folder)):
+            answers = self._run_child(artifact, inputs, threads)
             latency[threads] = round(float(answers["latency"]) * 1e6, 3)
             outputs = [_customer_outputs(answers, number, manifest) for number in range(len(self.runs))]
             found += self._compare(self.runs, outputs, manifest, f"tinsmith_runtime, {threads} threads")
@@ -216,7 +222,7 @@ class Trial:
             "threads": processors,
         }
 
-    def _run_child(self, inputs: Path, threads: int) -> dict[str, Any]:
+    def _run_child(self, artifact: Path, inputs: Path, threads: int) -> dict[str, Any]:
         result = self.folder / "answers.npz"
         settings = {
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -224,7 +230,7 @@ class Trial:
             "HOME": str(self.folder),
             "TINSMITH_NUM_THREADS": str(threads),
         }
-        command = [sys.executable, "-m", "tinsmith.compiler.verify.networks.child", str(self.tarball)]
+        command = [sys.executable, "-m", "tinsmith.compiler.verify.networks.child", str(artifact)]
         done = run([*command, str(inputs), str(result), str(MEASURED_SECONDS)], settings)
         if done.returncode != 0:
             text = done.stderr.decode("utf-8", "replace").strip()

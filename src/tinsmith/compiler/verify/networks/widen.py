@@ -18,7 +18,8 @@ def widen(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of `model` that computes in float64 what `model` computes in narrower types of WIDENED.
 
     It rounds nowhere that `model` does: its results are what exact arithmetic would give, but for float64's
-    own rounding. Inputs are float64 too.
+    own rounding. Inputs are float64 too. External data stays as it is,
+    for the evaluator to widen.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -61,7 +62,7 @@ def _widen_attribute(attribute: AttributeProto) -> None:
 
 
 def _widen_tensor(tensor: TensorProto) -> None:
-    if tensor.data_type in WIDENED:
+    if tensor.data_type in WIDENED and tensor.data_location != TensorProto.EXTERNAL:
         wide = numpy_helper.to_array(tensor).astype(np.float64)
         tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
 

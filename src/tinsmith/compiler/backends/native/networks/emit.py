@@ -15,6 +15,7 @@ import numpy as np
 from tinsmith.compiler.backends.native.networks import memory
 from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.chains import join_chains
+from tinsmith.compiler.backends.native.networks.dump import look
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
 from tinsmith.compiler.backends.native.networks.externs import (
     call_extern,
@@ -36,6 +37,7 @@ from tinsmith.compiler.backends.native.networks.parallel import Share, call, ker
 from tinsmith.compiler.backends.native.networks.products import Product, find_products, plan_of
 from tinsmith.compiler.backends.native.networks.recurrences import Recurrence, Slice, find_recurrences
 from tinsmith.compiler.backends.native.networks.rounds import recurrence
+from tinsmith.compiler.backends.native.networks.work import flops
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
 from tinsmith.compiler.ir.loops import (
@@ -86,8 +88,10 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     Raises ClientError that names every node that is not compiled.
     """
     loops = lower(network)
+    look("lower", loops, loops)
     for change in PASSES:
-        loops = change(loops)
+        before, loops = loops, change(loops)
+        look(change.__name__, before, loops)
     elsewhere = {*loops.inputs, *loops.outputs}
     plan = memory.plan(loops, elsewhere)
     tables = Tables()
@@ -97,6 +101,7 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     facts = {
         "body": "network",
         "stages": len(loops.stages),
+        "flops": flops(loops),
         "arena_bytes": plan.size,
         "tensor_bytes": plan.unshared,
     }
@@ -107,7 +112,7 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     outputs = _outputs(network, loops)
     description = json.dumps(_description(network, inputs, outputs, facts), sort_keys=True)
     tables.add("DESCRIPTION", np.frombuffer(description.encode() + b"\0", np.uint8), "JSON text")
-    (directory / "model.bin").write_bytes(tables.data())
+    tables.write(directory / "model.bin")
     (directory / "model.h").write_text(_header(network, tables))
     (directory / "network_interface.h").write_text(network_interface(inputs, outputs, loops, sizes))
     (directory / "network.c").write_text(_source(functions, writer))

@@ -71,7 +71,7 @@ def emit(model: Model, target: Target, directory: Path) -> Program:
         "DESCRIPTION", np.frombuffer(_description(model, facts).encode() + b"\0", np.uint8), "JSON text"
     )
     facts["table_bytes"] = tables.size
-    (directory / "model.bin").write_bytes(tables.data())
+    tables.write(directory / "model.bin")
     (directory / "model.h").write_text(_header(model, tables))
     variant_sources = LINEAR_SOURCES
     if isinstance(model.body, Forest):
