@@ -127,7 +127,11 @@ class _Scope:
     def _folded(self, context: Node, outputs: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The outputs as constants, where all that the stages read is constant."""
         constant = all(tensor is None or tensor.value is not None for tensor in context.inputs)
-        if constant and not _grows(context.inputs, outputs) and not any(isinstance(stage, Extern | Repeat) for stage in context.stages):
+        if (
+            constant
+            and not _grows(context.inputs, outputs)
+            and not any(isinstance(stage, Extern | Repeat) for stage in context.stages)
+        ):
             known: dict[Tensor, np.ndarray[Any, Any]] = {}
             try:
                 evaluate(context.stages, known)
