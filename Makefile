@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system demo test quick check format docs bench bench-trees bench-networks corpus corpus-fetch fuzz onnx-suite faults hostile lock clean
+.PHONY: help setup system demo test quick check format docs bench bench-trees bench-networks corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -29,7 +29,7 @@ demo: setup system
 
 ## test          the whole test suite
 test: setup corpus-fetch
-	@sh tools/system-packages.sh wine
+	@sh tools/system-packages.sh wine sanitizers
 	$(RUN)/pytest -n 2 --dist worksteal
 
 ## quick         the test suite without the slow tests
@@ -67,9 +67,9 @@ bench-networks: setup corpus-fetch
 	$(RUN)/python -m bench.network_speed --engines all --threads 1,2 --resume
 	$(RUN)/python -m bench.network_speed batched --batch 8 --engines onnxruntime,openvino,ncnn --threads 1,2 --resume --page
 
-## corpus        every model of the corpus compiled and compared, a table
+## corpus        every model of the corpus compiled and compared, a table; TARGETS="aarch64 armv7" takes those only
 corpus: setup system corpus-fetch
-	$(RUN)/python tests/corpus/compare.py $(TINSMITH_CORPUS)
+	$(RUN)/python tests/corpus/compare.py $(TINSMITH_CORPUS) $(if $(TARGETS),--targets $(TARGETS))
 
 corpus-fetch: setup
 	@$(PYTHON) tests/corpus/fetch.py $(TINSMITH_CORPUS)
@@ -78,9 +78,15 @@ corpus-fetch: setup
 fuzz: setup
 	HYPOTHESIS_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native/trees/test_random_ensembles.py
 
-## onnx-suite    onnx's own node tests, compiled and executed; the count
+## onnx-suite    onnx's own node tests, compiled and executed here, under qemu and in wine; the counts
 onnx-suite: setup
+	@sh tools/system-packages.sh wine
 	$(RUN)/python -m tests.onnx_suite.suite
+
+## sanitize      the same under AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize: setup
+	@sh tools/system-packages.sh sanitizers
+	$(RUN)/python -m tests.onnx_suite.suite --target sanitizers
 
 ## faults        kill -9 at random moments over many real jobs, a table
 faults: setup

@@ -1,15 +1,19 @@
 #!/bin/sh
 # Installs the emulators that verification uses for other CPUs, and bubblewrap, where apt and root are at hand;
 # elsewhere says what to install. Tinsmith works without them: jobs for such targets then fail unless the
-# operator allows unverified artifacts. With the argument `wine`, that too: one test loads our DLLs in it.
+# operator allows unverified artifacts. With the argument `wine`, that too: tests load our DLLs in it. With
+# `sanitizers`, the Clang that tests compile generated C with, for AddressSanitizer and UndefinedBehaviorSanitizer.
 set -eu
 
 missing=""
 command -v qemu-aarch64-static >/dev/null 2>&1 || missing="$missing qemu-user-static"
 command -v bwrap >/dev/null 2>&1 || missing="$missing bubblewrap"
-if [ "${1:-}" = wine ] && ! command -v wine >/dev/null 2>&1; then
-    missing="$missing wine wine64"
-fi
+for wanted in "$@"; do
+    case $wanted in
+    wine) command -v wine >/dev/null 2>&1 || missing="$missing wine wine64" ;;
+    sanitizers) command -v clang-19 >/dev/null 2>&1 || missing="$missing clang-19 libclang-rt-19-dev" ;;
+    esac
+done
 [ -n "$missing" ] || exit 0
 
 as_root=""

@@ -27,3 +27,5 @@ CASES = [
 def test_model_agrees(corpus: Path, identity: str, target: str) -> None:
     outcome = compare(corpus, identity, target)
     assert outcome.agrees, outcome.text
+    if not outcome.executed:
+        pytest.skip(outcome.text)

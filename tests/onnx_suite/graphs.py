@@ -12,7 +12,8 @@ import onnx
 import onnxruntime
 from onnx import helper
 
-from tests.onnx_suite.suite import as_network, difference, execute, host
+from tests.onnx_suite.cases import as_network, difference
+from tests.onnx_suite.native import execute, host
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.networks.emit import emit
 

@@ -13,7 +13,8 @@ import onnx_ir
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from tests.onnx_suite.suite import as_network, difference, execute, host
+from tests.onnx_suite.cases import as_network, difference
+from tests.onnx_suite.native import execute, host
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.networks.emit import emit
 from tinsmith.compiler.operators.lower import lower

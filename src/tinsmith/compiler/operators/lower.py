@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,12 @@ from tinsmith.compiler.operators.registry import find
 from tinsmith.errors import ClientError
 
 AREA = "InputConfiguration"
+MAX_RANK = 64
+"""Of a tensor, as numpy's and DLR's."""
+MAX_ELEMENTS = 2**29
+"""Of a tensor, as of those that the file declares."""
+FOLDED_ELEMENTS = 2**24
+"""A constant of more is computed by the run, unless it is made of as many."""
 
 
 def lower(network: Network) -> Loops:
@@ -100,6 +107,8 @@ class _Scope:
         context = self._context(node)
         result = rule(context, *context.inputs)
         outputs = list(result) if isinstance(result, tuple) else [result]
+        for tensor in outputs:
+            _check_shape(tensor)
         outputs = self._folded(context, outputs)
         for value, tensor in zip(node.outputs, outputs, strict=False):
             if tensor is not None:
@@ -126,7 +135,11 @@ class _Scope:
     def _folded(self, context: Node, outputs: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The outputs as constants, where all that the stages read is constant."""
         constant = all(tensor is None or tensor.value is not None for tensor in context.inputs)
-        if constant and not any(isinstance(stage, Extern | Repeat) for stage in context.stages):
+        if (
+            constant
+            and not _grows(context.inputs, outputs)
+            and not any(isinstance(stage, Extern | Repeat) for stage in context.stages)
+        ):
             known: dict[Tensor, np.ndarray[Any, Any]] = {}
             try:
                 evaluate(context.stages, known)
@@ -152,6 +165,24 @@ class _Scope:
         if any(value not in inner.tensors for value in graph.outputs):
             raise Unsupported("a node of its body is not compiled")
         return [inner.tensors[value] for value in graph.outputs], inner.stages
+
+
+def _check_shape(tensor: Tensor | None) -> None:
+    """Before anyone makes room for it."""
+    shape = () if tensor is None else tensor.static_shape
+    if len(shape) > MAX_RANK:
+        raise Unsupported(f"a result has {len(shape)} dimensions, at most {MAX_RANK} are compiled")
+    if any(size < 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
+        raise Unsupported(f"a result has the shape {list(shape)}, expected at most {MAX_ELEMENTS} elements")
+
+
+def _grows(inputs: Sequence[Tensor | None], outputs: Sequence[Tensor | None]) -> bool:
+    """To a size that is no longer worth the memory."""
+
+    def elements(tensors: Sequence[Tensor | None]) -> int:
+        return sum(math.prod(tensor.static_shape) for tensor in tensors if tensor is not None)
+
+    return elements(outputs) > max(elements(inputs), FOLDED_ELEMENTS)
 
 
 def _constant(name: str, value: onnx_ir.TensorProtocol) -> Tensor:
