@@ -82,8 +82,12 @@ def _digest() -> str:
 
 
 def _built(name: str, batch: int) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
-    """Fed with normal numbers, ids of words, masks of ones."""
     model = BUILT[name](batch)
+    return model, inputs(model)
+
+
+def inputs(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """Normal numbers, ids of words, masks of ones."""
     random = np.random.default_rng(1)
     fed = {}
     for value in model.graph.input:
@@ -94,7 +98,7 @@ def _built(name: str, batch: int) -> tuple[onnx.ModelProto, dict[str, np.ndarray
             fed[value.name] = (
                 np.ones(shape, np.int64) if value.name == "mask" else random.integers(0, 30000, shape)
             )
-    return model, fed
+    return fed
 
 
 def _public(name: str) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:

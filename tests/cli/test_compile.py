@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import onnx
 import pytest
 
-from bench import networks
+from bench.graph import Graph
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Service, Tinsmith
@@ -209,7 +209,7 @@ def command_lines() -> Iterator[bytes]:
 
 @pytest.mark.slow
 def test_a_network_reports_what_it_is_and_shows_every_pass(tinsmith: Tinsmith, tmp_path: Path) -> None:
-    graph = networks.Graph("small")
+    graph = Graph("small")
     x = graph.conv(graph.input("x", (1, 3, 8, 8)), (3, 8), 3)
     model = graph.model(graph.dense(graph.add("Flatten", graph.add("Relu", x)), (512, 10)))
     path, dump = tmp_path / "small.onnx", tmp_path / "dump"

@@ -12,7 +12,7 @@ import pytest
 import xgboost
 
 import tinsmith_runtime
-from bench import networks
+from bench.graph import Graph
 from tinsmith.compiler import frontends, pipeline
 from tinsmith.compiler.verify.verify import Verification
 from tinsmith.errors import InternalError, KilledError
@@ -78,7 +78,7 @@ def test_what_is_not_compiled_is_listed_before_anything_is_evaluated(
         raise AssertionError("too early")
 
     monkeypatch.setattr(pipeline, "collect", must_not_run)
-    graph = networks.Graph("refused")
+    graph = Graph("refused")
     pixels = graph.add("ImageDecoder", graph.input("x", (20,), onnx.TensorProto.UINT8))
     model = graph.model(graph.add("Cast", pixels, to=onnx.TensorProto.FLOAT))
     model.opset_import[0].version = 20

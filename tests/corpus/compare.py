@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import tinsmith_runtime
-from tinsmith.compiler.artifact.inspect import read_files
+from tinsmith.compiler.artifact.inspect import unpack
 from tinsmith.compiler.artifact.samples import Arrays
 from tinsmith.compiler.ir.dtypes import numpy_dtype
 from tinsmith.compiler.verify.cpu import lacking
@@ -30,7 +30,6 @@ from tinsmith.compiler.verify.execute import (
     build_runner,
     find_machine,
     is_here,
-    library_files,
     run_calls,
 )
 from tinsmith.compiler.verify.networks.calls import read_answers, write_plan
@@ -154,7 +153,7 @@ def emulated(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library, plan, result = (folder / part for part in (target.library, "plan", "result"))
-        library_files(read_files(artifact), artifact.name, target, folder)
+        unpack(artifact, (target.library, target.dlr_library), folder)
         write_plan(runs, manifest.inputs, manifest.outputs, plan)
         settings = {"TINSMITH_NUM_THREADS": "1"}
         run_calls(machine, build_runner(target, folder), library, plan, result, settings, "tensors")

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir
 import pytest
 
-from bench import networks
+from bench.graph import Graph
 from tinsmith.compiler.backends.native.networks import emit as emitting
 from tinsmith.compiler.backends.native.networks.dump import VARIABLE, text
 from tinsmith.compiler.ir.loops import Copy, Loops, Map, Repeat
@@ -40,7 +40,7 @@ def test_text() -> None:
 
 
 def mlp() -> Network:
-    g = networks.Graph("mlp")
+    g = Graph("mlp")
     y = g.dense(g.input("x", (1, 4)), (4, 5))
     model = onnx_ir.serde.deserialize_model(g.model(g.add("Relu", y)))
     spec = TensorSpec(model.graph.outputs[0].name or "", "float32", (1, 5))

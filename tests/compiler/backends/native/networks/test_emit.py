@@ -10,34 +10,35 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import networks
+from bench import detection, networks, sequences, vision
+from bench.graph import Graph
 from tests.onnx_suite.graphs import answers, reference
 
 
 def residual_network() -> Any:
-    g = networks.Graph("residual")
+    g = Graph("residual")
     x = g.input("x", (1, 3, 33, 30))
     x = g.add("Relu", g.norm(g.conv(x, (3, 16), 7, 2), 16))
     x = g.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
-    x = networks._bottleneck(g, x, (16, 8), 1)
-    x = networks._bottleneck(g, x, (32, 16), 2)
+    x = vision._bottleneck(g, x, (16, 8), 1)
+    x = vision._bottleneck(g, x, (32, 16), 2)
     return g.model(g.dense(g.add("Flatten", g.add("GlobalAveragePool", x)), (64, 10)))
 
 
 def mobile_network() -> Any:
-    g = networks.Graph("mobile")
-    x = networks._inverted(g, g.input("x", (2, 8, 15, 13)), (8, 8), 1, 3)
-    return g.model(networks._inverted(g, x, (8, 12), 2, 3))
+    g = Graph("mobile")
+    x = vision._inverted(g, g.input("x", (2, 8, 15, 13)), (8, 8), 1, 3)
+    return g.model(vision._inverted(g, x, (8, 12), 2, 3))
 
 
 def winograd_network() -> Any:
-    g = networks.Graph("winograd")
-    x = networks._leaky(g, g.input("x", (1, 32, 30, 31)), 32, 40)
+    g = Graph("winograd")
+    x = detection._leaky(g, g.input("x", (1, 32, 30, 31)), 32, 40)
     return g.model(g.conv(x, (40, 32), 3))
 
 
 def row_network() -> Any:
-    g = networks.Graph("row")
+    g = Graph("row")
     x = g.input("x", (1, 4, 29))
     x = g.add("Conv", x, g.weight(6, 4, 5), g.numbers(6, -1, 1), pads=[2, 2], strides=[2])
     return g.model(g.add("Sigmoid", x))
@@ -52,11 +53,11 @@ NETWORKS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "winograd": (winograd_network, [r"ts_winograd_\w+\(", r"BatchNormalization \w+ \+ LeakyRelu"]),
     "row": (row_network, [r"Conv \w+ \+ Conv \w+ \+ Sigmoid"]),
     "encoder": (
-        lambda: networks.bert(1, 32, 4, 64, length=10),
+        lambda: sequences.bert(1, 32, 4, 64, length=10),
         [r"MatMul \w+ \+ Div \w+ \+ Add", r"MatMul \w+ \+ Transpose", r"Add \w+ \+ Div \w+ \+ Erf"],
     ),
-    "lstm": (lambda: networks.recurrent("LSTM", 2), [r"ts_gemm_\w+\("]),
-    "gru": (lambda: networks.recurrent("GRU", 1), [r"ts_gemm_\w+\("]),
+    "lstm": (lambda: sequences.recurrent("LSTM", 2), [r"ts_gemm_\w+\("]),
+    "gru": (lambda: sequences.recurrent("GRU", 1), [r"ts_gemm_\w+\("]),
 }
 """Per name: the model, and what its C must show."""
 

@@ -12,8 +12,9 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.onnx_suite.cases import difference
 from tests.onnx_suite.graphs import answers, parsed, reference
-from tests.onnx_suite.suite import difference, host
+from tests.onnx_suite.native import host
 from tinsmith.compiler.backends.native.networks import parallel
 from tinsmith.compiler.backends.native.networks.parallel import Share, independent, share, worthwhile_threads
 from tinsmith.compiler.ir.loops import Accumulate, Map, Reduce, Scatter

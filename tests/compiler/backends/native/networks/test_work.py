@@ -8,32 +8,33 @@ from typing import Any
 import pytest
 
 from bench import networks
-from tests.onnx_suite.suite import as_network
+from bench.graph import Graph
+from tests.onnx_suite.cases import as_network
 from tinsmith.compiler.backends.native.networks.emit import PASSES
 from tinsmith.compiler.backends.native.networks.work import flops
 from tinsmith.compiler.operators.lower import lower
 
 
 def convolutions() -> Any:
-    g = networks.Graph("convolutions")
+    g = Graph("convolutions")
     x = g.conv(g.input("x", (2, 8, 9, 10)), (8, 16), 3, stride=2, groups=4)  # 2 x 16 x 5 x 5 sums of 2 * 9
     return g.model(g.conv(x, (16, 16), 3, groups=16))  # of 9
 
 
 def products() -> Any:
-    g = networks.Graph("products")
+    g = Graph("products")
     x = g.dense(g.input("x", (2, 3, 8)), (8, 12))  # 2 x 3 x 12 sums of 8
     return g.model(g.add("MatMul", x, g.add("Transpose", x, perm=[0, 2, 1])))  # 2 x 3 x 3 of 12
 
 
 def einsum() -> Any:
-    g = networks.Graph("einsum")
+    g = Graph("einsum")
     a, b = g.input("a", (3, 4, 5)), g.input("b", (5, 4, 2))
     return g.model(g.add("Einsum", a, b, equation="ijk,kjl->il"))  # 3 x 2 of 20
 
 
 def recurrent() -> Any:
-    g = networks.Graph("recurrent")
+    g = Graph("recurrent")
     w, r = g.weight(1, 12, 5), g.weight(1, 12, 4)
     return g.model(g.add("GRU", g.input("x", (7, 1, 5)), w, r, outputs=2, hidden_size=4)[0])
 
@@ -48,7 +49,7 @@ CASES: dict[str, tuple[Callable[[], Any], int]] = {
 
 
 def _relu() -> Any:
-    g = networks.Graph("relu")
+    g = Graph("relu")
     return g.model(g.add("Relu", g.input("x", (3,))))
 
 
