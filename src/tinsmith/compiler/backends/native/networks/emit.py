@@ -25,6 +25,8 @@ from tinsmith.compiler.backends.native.networks.externs import (
     require,
 )
 from tinsmith.compiler.backends.native.networks.fuse import fuse
+from tinsmith.compiler.backends.native.networks.integer_calls import plan_integer_layer
+from tinsmith.compiler.backends.native.networks.integer_layers import IntegerLayer, find_integer_layers
 from tinsmith.compiler.backends.native.networks.interface import network_interface
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
@@ -60,6 +62,7 @@ from tinsmith_runtime import manifest
 PASSES: tuple[Callable[[Loops], Loops], ...] = (
     separate_outputs,
     put_literals,
+    find_integer_layers,
     join_chains,
     find_layers,
     find_products,
@@ -236,11 +239,12 @@ class StageWriter:
         ]
 
     def _layer(self, stage: Layer, names: Names) -> list[str]:
-        plan = plan_layer(stage)
+        plan = plan_integer_layer(stage) if isinstance(stage, IntegerLayer) else plan_layer(stage)
         self.kernels.setdefault(plan.function, plan)
         w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual]
-        return _kernel_call(plan, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out])
+        x, out = f"(const void *){names.tensors[stage.x]}", f"(void *){names.tensors[stage.out]}"
+        return _kernel_call(plan, x, w, bias, residual, out)
 
     def _product(self, stage: Product, names: Names) -> list[str]:
         plan = plan_of(stage)
@@ -251,7 +255,8 @@ class StageWriter:
         return _kernel_call(plan, x, w, "NULL", residual, names.tensors[stage.out])
 
     def _numbers(self, array: np.ndarray[Any, Any], note: str) -> str:
-        return f"TS_CONSTANT(float, {self._constant(Tensor(note, 'float32', array.shape, array))})"
+        tensor = Tensor(note, array.dtype.name, array.shape, array)
+        return f"TS_CONSTANT(float, {self._constant(tensor)})"
 
     def _pointer(self, tensor: Tensor) -> str:
         owner = self._shown.get(tensor, tensor)
