@@ -125,7 +125,8 @@ class Conv:
 @dataclass(frozen=True, eq=False)
 class Contract(Stage):
     """out[vars] = sum over `over` of lhs * rhs, in the type of `out`. `form` says which contraction it is,
-    and `operands` the whole tensors, for backends that have a kernel for it; lhs and rhs mean the same."""
+    and `operands` the whole tensors, for backends that have a kernel for it; lhs and rhs mean the same (less
+    a zero point each, if `out` is int32)."""
 
     vars: tuple[Var, ...]
     over: tuple[Var, ...]

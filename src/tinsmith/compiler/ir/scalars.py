@@ -223,6 +223,17 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
+class Quantised:
+    """(codes - zero) * scale: what the floats of a tensor stand for."""
+
+    codes: Tensor
+    scale: Tensor
+    zero: Tensor | None
+    axis: int | None
+    """That scale and zero run along; None: one for all."""
+
+
+@dataclass(frozen=True, eq=False)
 class Tensor:
     """An array; a constant where `value` is known."""
 
@@ -232,6 +243,8 @@ class Tensor:
     value: np.ndarray[Any, Any] | None = None
     layout: Layout | None = None
     """None: row-major, without gaps."""
+    quantised: Quantised | None = None
+    """Set where the tensor holds dequantised integers: a backend may compute with those."""
 
     @property
     def rank(self) -> int:

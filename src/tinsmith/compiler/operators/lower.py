@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -145,10 +145,8 @@ class _Scope:
                 evaluate(context.stages, known)
                 # A branch may give a tensor of the graph around it, which is none of its stages'.
                 return [
-                    Tensor(tensor.name, tensor.dtype, tensor.shape, known[tensor])
-                    if tensor in known else tensor
-                    for tensor in outputs
-                ]  # fmt: skip
+                    replace(tensor, value=known[tensor]) if tensor in known else tensor for tensor in outputs
+                ]
             except CannotEvaluate:
                 pass
         self.stages += context.stages

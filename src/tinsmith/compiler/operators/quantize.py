@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tinsmith.compiler.ir import dtypes
-from tinsmith.compiler.ir.scalars import INDEX, Apply, Expr, Literal, Load, Tensor, call, literal, select
+from tinsmith.compiler.ir.loops import Map
+from tinsmith.compiler.ir.scalars import (
+    INDEX,
+    Apply,
+    Expr,
+    Literal,
+    Load,
+    Quantised,
+    Tensor,
+    call,
+    literal,
+    select,
+    variables,
+)
 from tinsmith.compiler.operators.activations import clamped
 from tinsmith.compiler.operators.elementwise import FLOATS, check_type
 from tinsmith.compiler.operators.node import Node
@@ -59,7 +73,9 @@ def dequantize_linear(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None 
         offset = None if zero is None else grain.element(zero, i)
         return (centred(x[i], offset, wide) * grain.element(scale, i).cast(wide)).cast(dtype)
 
-    return node.map(x.shape, value)
+    vars = variables(x.shape)
+    out = replace(node.tensor(x.shape, dtype), quantised=grain.quantised(x, scale, zero))
+    return node.add(Map(out, vars, value(*vars), origin=node.origin))
 
 
 def centred(x: Expr, zero: Expr | None, dtype: str) -> Expr:
@@ -99,6 +115,12 @@ class _Grain:
                 f"a scale of shape {scale.shape} for an input of shape {x.shape} in blocks of {self._block} "
                 f"along axis {self._axis}; {tuple(expected)} is needed"
             )
+
+    def quantised(self, x: Tensor, scale: Tensor, zero: Tensor | None) -> Quantised | None:
+        """What `x` with this scale and zero point stands for; None where they are by block."""
+        if self._block and not self._single:
+            return None
+        return Quantised(x, scale, zero, None if self._single else self._axis)
 
     def element(self, tensor: Tensor, index: Sequence[Expr]) -> Expr:
         """That of the scale or zero point for the element at `index`."""

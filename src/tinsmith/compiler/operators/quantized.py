@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinsmith.compiler.ir import dtypes, scalars
-from tinsmith.compiler.ir.loops import Contract
+from tinsmith.compiler.ir.loops import Contract, Conv, Gemm
 from tinsmith.compiler.ir.scalars import Dim, Expr, Tensor, call, literal
 from tinsmith.compiler.operators.convolution import accumulate, geometry
 from tinsmith.compiler.operators.node import Node, at, broadcast, element
@@ -44,7 +44,8 @@ def _convolved(node: Node, x: Tensor, w: Tensor, x_zero: Tensor | None, w_zero: 
     window, groups = geometry(node, x, w)
     left = _centred(x, x_zero, _along(node, x_zero, x, 1))
     right = _centred(w, w_zero, _along(node, w_zero, w, 0))
-    return accumulate(node, x, w, window, groups, left, right)
+    form = Conv(window.strides, window.dilations, window.pads, groups)
+    return accumulate(node, x, w, window, groups, left, right, form)
 
 
 @operator("MatMulInteger")
@@ -65,7 +66,8 @@ def _multiplied(node: Node, a: Tensor, b: Tensor, a_zero: Tensor | None, b_zero:
     vars, (k,) = scalars.variables(shape), scalars.variables([left.shape[-1]], "r")
     lead, row, column = vars[:-2], vars[-2], vars[-1]
     lhs, rhs = a_value(_own(left, (*lead, row, k))), b_value(_own(right, (*lead, k, column)))
-    out = node.add(Contract(node.tensor(shape, "int32"), vars, (k,), lhs, rhs, origin=node.origin))
+    total = node.tensor(shape, "int32")
+    out = node.add(Contract(total, vars, (k,), lhs, rhs, Gemm(), (left, right), origin=node.origin))
     shape = (*batch, *(() if a.rank == 1 else shape[-2:-1]), *(() if b.rank == 1 else shape[-1:]))
     return node.view(out, shape)
 

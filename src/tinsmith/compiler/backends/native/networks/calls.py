@@ -30,7 +30,7 @@ Array = np.ndarray[Any, Any]
 
 def plan_layer(layer: Layer) -> Plan:
     """The kernel of a layer whose tensors have their layouts."""
-    activation = _activation(layer)
+    activation = activation_of(layer)
     if isinstance(layer.form, Gemm):
         rows = math.prod(layer.x.static_shape[:-1])
         return plan_gemm(
@@ -115,7 +115,8 @@ def plane(tensor: Tensor) -> Plane:
     return Plane(images, space[0], space[1], channels, Halo(before[0], before[1], after[0], after[1]))
 
 
-def _activation(layer: Layer) -> Activation:
+def activation_of(layer: Layer) -> Activation:
+    """What a layer ends with."""
     if layer.activation is None:
         return IDENTITY
     value, x = layer.activation

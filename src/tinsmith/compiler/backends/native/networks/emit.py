@@ -26,6 +26,8 @@ from tinsmith.compiler.backends.native.networks.externs import (
     require,
 )
 from tinsmith.compiler.backends.native.networks.fuse import fuse
+from tinsmith.compiler.backends.native.networks.integer_calls import plan_integer_layer
+from tinsmith.compiler.backends.native.networks.integer_layers import IntegerLayer, find_integer_layers
 from tinsmith.compiler.backends.native.networks.interface import network_interface
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
@@ -65,6 +67,7 @@ from tinsmith_runtime import manifest
 PASSES: tuple[Callable[[Loops], Loops], ...] = (
     separate_outputs,
     put_literals,
+    find_integer_layers,
     join_chains,
     find_layers,
     find_products,
@@ -281,11 +284,12 @@ class StageWriter:
         ]
 
     def _layer(self, stage: Layer, names: Names) -> list[str]:
-        plan = plan_layer(stage)
+        plan = plan_integer_layer(stage) if isinstance(stage, IntegerLayer) else plan_layer(stage)
         self.kernels.setdefault(plan.function, plan)
         w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual]
-        return kernel_call(plan, stage, names.tensors[stage.x], w, bias, residual, names.tensors[stage.out])
+        x, out = f"(const void *){names.tensors[stage.x]}", f"(void *){names.tensors[stage.out]}"
+        return kernel_call(plan, stage, x, w, bias, residual, out)
 
     def _product(self, stage: Product, names: Names) -> list[str]:
         plan = plan_of(stage)
@@ -296,7 +300,8 @@ class StageWriter:
         return kernel_call(plan, stage, x, w, "NULL", residual, names.tensors[stage.out])
 
     def _numbers(self, array: np.ndarray[Any, Any], note: str) -> str:
-        return f"TS_CONSTANT(float, {self._constant(Tensor(note, 'float32', array.shape, array))})"
+        tensor = Tensor(note, array.dtype.name, array.shape, array)
+        return f"TS_CONSTANT(float, {self._constant(tensor)})"
 
     def _pointer(self, tensor: Tensor) -> str:
         owner = self._shown.get(tensor, tensor)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinsmith.compiler.backends.native.networks.calls import Convolution
+from tinsmith.compiler.backends.native.networks.integer_layers import IntegerLayer
 from tinsmith.compiler.backends.native.networks.layers import Layer
 from tinsmith.compiler.backends.native.networks.rewrite import retarget
 from tinsmith.compiler.ir.loops import Conv, Loops, Map, Reduce, Stage, expressions, reads, writes
@@ -106,7 +107,7 @@ def _halos(stages: Sequence[Stage]) -> dict[Tensor, Pads]:
     """The zeros that the convolutions want around what they read."""
     found: dict[Tensor, Pads] = {}
     for stage in stages:
-        if isinstance(stage, Layer) and isinstance(stage.form, Conv):
+        if isinstance(stage, Layer) and isinstance(stage.form, Conv) and not isinstance(stage, IntegerLayer):
             halo = Convolution.of(stage).halo
             before: tuple[int, ...]
             after: tuple[int, ...]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinsmith.compiler.backends.native.networks.calls import plan_layer
+from tinsmith.compiler.backends.native.networks.integer_layers import IntegerLayer
 from tinsmith.compiler.backends.native.networks.layers import Layer
 from tinsmith.compiler.backends.native.networks.linear import linear
 from tinsmith.compiler.backends.native.networks.memory import roots
@@ -85,7 +86,7 @@ def _takes(stage: Stage) -> bool:
     if any(not tensor.is_static or tensor.layout is not None for tensor in tensors):
         return False
     return isinstance(stage, Map | Put | Copy | Reduce) or (
-        isinstance(stage, Layer) and isinstance(stage.form, Gemm)
+        isinstance(stage, Layer) and not isinstance(stage, IntegerLayer) and isinstance(stage.form, Gemm)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,13 @@ TARGETS: dict[str, Target] = {
     "armv7-neon": devices()["rasp3b"],
     "armv7": platforms()["LINUX_ARM_EABIHF"],
     "armv7-soft": platforms()["LINUX_ARM_EABI"],
+}
+
+
+INTEGER_TARGETS: dict[str, Target] = {
+    **TARGETS,
+    "avx-vnni": replace(LINUX, cpu="alderlake", variants=()),
+    "aarch64-dot": replace(platforms()["LINUX_ARM64"], cpu="cortex-a76"),
 }
 
 
@@ -83,6 +91,37 @@ def check_layers(target: Target, tmp_path: Path) -> Callable[[Sequence[Layer]], 
     return check
 
 
+@pytest.fixture(params=INTEGER_TARGETS)
+def run_bytes(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[Sequence[tuple[Plan, NDArray[Any], NDArray[Any]]]], list[NDArray[Any]]]:
+    """(plan, x, what y holds before) of layers -> every y after a run on one of each kind of processor."""
+
+    def run(layers: Sequence[tuple[Plan, NDArray[Any], NDArray[Any]]]) -> list[NDArray[Any]]:
+        whole = [
+            Layer(_with_words(plan), _words(x), _words(np.zeros(0)), _words(y), np.zeros(0), 0)
+            for plan, x, y in layers
+        ]
+        found = run_layers(whole, INTEGER_TARGETS[request.param], tmp_path)
+        bytes_of = (array.view(np.uint8) for array in found)
+        return [
+            raw[: y.nbytes].view(y.dtype).reshape(y.shape)
+            for raw, (_, _, y) in zip(bytes_of, layers, strict=True)
+        ]
+
+    return run
+
+
+def _words(array: NDArray[Any]) -> Floats:
+    """The bytes of an array, in as many floats as hold them."""
+    raw = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
+    return np.pad(raw, (0, -len(raw) % 4)).view(np.float32)
+
+
+def _with_words(plan: Plan) -> Plan:
+    return replace(plan, weights=_words(plan.weights), bias=_words(plan.bias))
+
+
 @pytest.fixture(scope="session")
 def layer_of() -> type[Layer]:
     """The class Layer, which a test module cannot import."""
@@ -110,6 +149,8 @@ def run_layers(layers: Sequence[Layer], target: Target, folder: Path) -> list[Fl
     compile_and_link([folder / "layers.c", folder / "system.c"], target, program, kind="executable")
     np.concatenate([part for layer in layers for part in layer.operands()]).tofile(folder / "operands")
     done = execute.run([*machine.command, str(program), str(folder / "operands"), str(folder / "result")], {})
+    if machine.command and done.returncode == -signal.SIGILL:
+        pytest.skip(f"{machine.method} does not know an instruction of {target.cpu}")
     assert (done.returncode, done.stderr) == (0, b"")
     result = np.fromfile(folder / "result", np.float32)
     return np.split(result, np.cumsum([layer.y.size for layer in layers])[:-1])

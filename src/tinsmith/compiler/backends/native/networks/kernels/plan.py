@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.networks.kernels.activation import Activation
@@ -22,16 +22,17 @@ class Plan:
 
     It computes the work items `first` to `last - 1` of `items`; disjoint ranges may run at once, each with a
     scratch of its own, in any order. Pointers give the starts of buffers, at multiples of 64 bytes for speed
-    only. Buffers may not overlap. Equal layers have equal names and sources, and one of them is enough.
+    only; some kernels have other numbers than floats there. Buffers may not overlap. Equal layers have equal
+    names and sources, and one of them is enough.
     """
 
     function: str
     source: str
     headers: tuple[str, ...]
     """Files of `c/` that the source includes by name, and no others."""
-    weights: NDArray[np.float32]
+    weights: NDArray[Any]
     """Packed; what `w` points to."""
-    bias: NDArray[np.float32]
+    bias: NDArray[Any]
     """Padded; what `bias` points to."""
     items: int
     flops: int
@@ -58,14 +59,17 @@ def define(
     offsets: Mapping[str, int],
     activation: Activation,
     node: str,
+    types: Mapping[str, str] | None = None,
 ) -> tuple[str, str, tuple[str, ...]]:
     """Name, source and headers of a layer's function.
 
-    It calls `call`(`constants` as a `struct`, pointers moved by `offsets`, first, last, activation).
+    It calls `call`(`constants` as a `struct`, pointers moved by `offsets`, first, last, activation). `types`:
+    of pointers to other things than floats.
     """
-    fields = _fields(constants)
+    fields = fields_of(constants)
+    typed = {name: f"({kind}){name}" for name, kind in (types or {}).items()}
     pointers = ", ".join(
-        f"{name} + {offsets[name]}" if offsets.get(name) else name
+        typed.get(name, name) + (f" + {offsets[name]}" if offsets.get(name) else "")
         for name in ("x", "w", "bias", "residual", "y", "scratch")
         if name in offsets
     )
@@ -115,7 +119,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _fields(constants: Mapping[str, int | bool | str]) -> str:
+def fields_of(constants: Mapping[str, int | bool | str]) -> str:
+    """Of a struct's initialiser; those of 0 are left out."""
     return ", ".join(
         f".{name} = {str(value).lower() if isinstance(value, bool) else value}"
         for name, value in constants.items()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Halo, Plane
@@ -38,7 +38,7 @@ STEP = Window()
 def check_convolution(
     x: Plane,
     y: Plane,
-    weights: NDArray[np.float32],
+    weights: NDArray[Any],
     window: Window,
     groups: int,
     residual: Plane | None,
