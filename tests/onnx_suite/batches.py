@@ -27,6 +27,8 @@ class Outcome:
     name: str
     status: str
     detail: str = ""
+    crashed: bool = False
+    """It failed by another thing than its answers."""
 
 
 def in_batches(cases: Sequence[Case]) -> list[Sequence[Case]]:
@@ -71,7 +73,7 @@ def _executed(batch: Sequence[Case], machine: Machine) -> list[Outcome]:
 
 
 def _failed(case: Case, error: Exception) -> Outcome:
-    return Outcome(case.name, "failed", f"{type(error).__name__}: {error}"[:1500])
+    return Outcome(case.name, "failed", f"{type(error).__name__}: {error}"[:1500], crashed=True)
 
 
 def _answers(batch: Sequence[Case], machine: Machine) -> list[list[Array]]:

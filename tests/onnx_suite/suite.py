@@ -55,7 +55,7 @@ def surprises(outcomes: Sequence[Outcome]) -> list[str]:
     for outcome in outcomes:
         if outcome.status == "passed" and outcome.name in EXCEPTIONS:
             found.append(f"{outcome.name} passes: take it out of exceptions.toml")
-        elif outcome.status != "passed" and outcome.name not in EXCEPTIONS:
+        elif outcome.status != "passed" and (outcome.name not in EXCEPTIONS or outcome.crashed):
             found.append(f"{outcome.name} {outcome.status}: {outcome.detail}")
     return found
 

@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from tests.onnx_suite.suite import as_network, execute, host
+from tests.onnx_suite.cases import as_network
+from tests.onnx_suite.native import execute, host
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.networks.emit import PASSES, emit
 from tinsmith.compiler.backends.native.networks.integer_layers import IntegerLayer, find_integer_layers
