@@ -142,10 +142,10 @@ def _totals(node: Node, x: Tensor, ensemble: Ensemble, targets: int, total: int)
     if not isinstance(width, int):
         raise node.refuse("the number of features is known only at run time")
     ensemble.check(node, width, targets)
-    ensemble = _without_sets(ensemble)
+    ensemble = _in_walking_order(_without_sets(ensemble))
+    asked = np.unique(ensemble.tests[ensemble.tests != LEAF])
     parts = (
-        (ensemble.tests, "uint8"), (ensemble.features, "int32"), (ensemble.thresholds, "float64"),
-        (ensemble.children, "int32"), (ensemble.roots, "int32"), (ensemble.spans, "int32"),
+        (_packed(ensemble), "int32"), (ensemble.roots, "int32"), (ensemble.spans, "int32"),
         (ensemble.targets, "int32"), (ensemble.weights, "float64"),
     )  # fmt: skip
     shape = (rows.shape[0], targets)
@@ -153,9 +153,49 @@ def _totals(node: Node, x: Tensor, ensemble: Ensemble, targets: int, total: int)
         "trees",
         [rows, *(node.constant(part if part.size else np.zeros(1), dtype) for part, dtype in parts)],
         [(shape, "float64"), (shape, "int32")],
-        [*rows.shape, len(ensemble.roots), targets, total],
+        [*rows.shape, len(ensemble.roots), targets, int(asked[0]) if len(asked) == 1 else LEAF, total],
     )
     return totals
+
+
+def _in_walking_order(ensemble: Ensemble) -> Ensemble:
+    """Every node comes before those behind it, and those where its test holds follow at once: they share
+    lines of the cache."""
+    children, inner = ensemble.children.tolist(), (ensemble.tests != LEAF).tolist()
+    order: list[int] = []
+    seen = bytearray(len(inner))
+    waiting = ensemble.roots.tolist()[::-1]
+    while waiting:
+        number = waiting.pop()
+        if seen[number]:
+            continue
+        seen[number] = 1
+        order.append(number)
+        if inner[number]:
+            waiting += children[number][::-1]
+    places = np.zeros(len(inner), np.int64)
+    places[order] = np.arange(len(order))
+    return Ensemble(
+        ensemble.tests[order], ensemble.features[order], ensemble.thresholds[order],
+        places[ensemble.children[order]],
+        places[ensemble.roots], ensemble.spans[order], ensemble.targets, ensemble.weights,
+    )  # fmt: skip
+
+
+NODE = np.dtype([("threshold", "<f8"), ("next", "<i4", 2), ("feature", "<i4"), ("test", "<i4")])
+"""struct ts_tree_node of extern_trees.h."""
+
+
+def _packed(ensemble: Ensemble) -> Array:
+    """The nodes as the C function reads them; a leaf is its own next node, and asks for a feature that is
+    there."""
+    count = len(ensemble.tests)
+    leaf = ensemble.tests == LEAF
+    nodes = np.zeros(count, NODE)
+    nodes["threshold"], nodes["test"] = ensemble.thresholds, ensemble.tests
+    nodes["next"] = np.where(leaf[:, None], np.arange(count)[:, None], ensemble.children)
+    nodes["feature"] = np.where(leaf, 0, ensemble.features)
+    return nodes.view(np.int32)
 
 
 def _base(node: Node, count: int, default: Array) -> Tensor:
