@@ -108,6 +108,10 @@ SHAPES: dict[str, tuple[Callable[[], Stage], str]] = {
     ),
     "view": (lambda: View(Tensor("v", "float32", (7,)), X), "moves a tensor into one of another shape"),
     "copy": (lambda: Copy(Tensor("c", "float32", (3, 2)), X), "moves a tensor into one of another shape"),
+    "branch": (
+        lambda: Copy(Tensor("c", "float32", (Size("n", 1), 3)), X),
+        "moves a tensor into one of another shape",
+    ),
     "put": (lambda: Put(A, literal(0, INDEX), X), "moves a tensor into one of another shape"),
     "type": (lambda: Copy(IDS, X), "moves a tensor into one of another type"),
     "scatter": (

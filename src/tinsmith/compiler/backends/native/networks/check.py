@@ -125,11 +125,20 @@ def _moves_all(stage: Stage) -> bool:
             known = stage.source.is_static and stage.out.is_static
             return not known or math.prod(stage.source.static_shape) == math.prod(stage.out.static_shape)
         case Copy():
-            return stage.source.shape == stage.out.shape
+            return stage.source.rank == stage.out.rank and all(
+                map(_fits, stage.source.shape, stage.out.shape)
+            )
         case Put():
             return stage.source.shape == stage.out.shape[1:]
         case _:
             return True
+
+
+def _fits(dim: Dim, into: Dim) -> bool:
+    """The branch that runs gives a run-time size of the state; branches may differ."""
+    if isinstance(into, int):
+        return dim == into
+    return (dim if isinstance(dim, int) else dim.most) <= into.most
 
 
 def _keeps_type(stage: Stage) -> bool:
