@@ -234,4 +234,4 @@ def test_a_network_reports_what_it_is_and_shows_every_pass(tinsmith: Tinsmith, t
     assert set(report["timings"]) == {"read", "reference", "emit", "build", "package", "verify"}
     shown = sorted(path.name for path in dump.iterdir())
     assert shown[0] == "00-lower.txt"
-    assert shown[-1].endswith("-fuse.txt")
+    assert shown[-1].endswith("-find_recurrences.txt")

@@ -1,4 +1,4 @@
-"""The numeric headers on every machine: the same bits, vector code, no calls of other libraries."""
+"""The numeric headers on every machine: the same bits (where nothing is fused), vector code, no calls of other libraries."""
 
 from __future__ import annotations
 
@@ -38,6 +38,12 @@ OTHERS = {
     "windows-x86": devices()["x86_win32"],
 }
 EMULATORS = {"qemu-aarch64": "qemu-aarch64-static", "qemu-arm": "qemu-arm-static"}
+
+FUSED = {
+    *("expf", "exp2f", "expm1f", "logf", "log1pf", "tanhf", "sinhf", "coshf", "asinhf", "acoshf", "atanhf"),
+    *("sigmoidf", "softplusf", "erff"),
+}
+"""Functions that fuse products and sums where the processor can: each is right within 2.5 units in the last place."""
 
 SCALAR = {
     *("sin", "cos", "tan", "pow", "fmod", "mod", "fmodf", "modf"),
@@ -94,13 +100,19 @@ def cases(plain: Any, count: int) -> str:
         arrays[f"result_{number}"] = result
         rows.append(
             f"{{ts_{function.name}_loop, {names[0]}, {names[-1]}, result_{number}, {len(result)}, "
-            f"{result.itemsize}, {kinds.get(result.dtype.name, 'INTEGERS')}}},"
+            f"{result.itemsize}, {kinds.get(result.dtype.name, 'INTEGERS')}, {5 * (function.name in FUSED)}}},"
         )
     for name, values in arrays.items():
         word = f"uint{values.itemsize * 8}_t"
         lines.append(f"static const {word} {name}[] = {{{literal(values)}}};")
     lines += [f"enum {{ MOST_BYTES = {most} }};", "struct one_case {", "    loop *function;"]
-    lines += ["    const void *a, *b, *result;", "    size_t count, size;", "    enum kind kind;", "};"]
+    lines += [
+        "    const void *a, *b, *result;",
+        "    size_t count, size;",
+        "    enum kind kind;",
+        "    int64_t most;",
+        "};",
+    ]
     return "\n".join([*lines, "static const struct one_case cases[] = {", *rows, "};", ""])
 
 
@@ -110,7 +122,7 @@ def prepare(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_every_machine_gives_the_same_bits(name: str, plain: Any, tmp_path: Path) -> None:
+def test_every_machine_gives_the_same_results(name: str, plain: Any, tmp_path: Path) -> None:
     target = MACHINES[name]
     command = []
     if target.emulator in EMULATORS:

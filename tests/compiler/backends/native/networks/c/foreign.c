@@ -1,6 +1,7 @@
 /* foreign.c: a static program that computes on the machine it is compiled for what another computed before.
  * cases.h holds the arguments, the results, and the list of functions. Exit status: 0, or the number of the first
- * function, from 1, whose results differ by a bit; NaNs are equal to each other. */
+ * function, from 1, whose results differ by more than it may, in units in the last place; NaNs are equal to each
+ * other. */
 #include "arithmetic.c"
 #include "cases.h"
 
@@ -18,15 +19,29 @@ static bool same(const unsigned char *a, const unsigned char *b, size_t bytes, e
     return equal || nan;
 }
 
+/* Floats in a row: neighbours differ by 1. */
+static int64_t rank(uint32_t bits)
+{
+    return bits >> 31 ? -(int64_t)(bits & 0x7fffffffu) : (int64_t)bits;
+}
+
+static bool near(const unsigned char *a, const unsigned char *b, int64_t most)
+{
+    const int64_t distance = rank(*(const uint32_t *)(const void *)a) - rank(*(const uint32_t *)(const void *)b);
+    return most > 0 && distance <= most && -distance <= most;
+}
+
 static int first_failure(void)
 {
     for (int number = 0; number < (int)(sizeof cases / sizeof cases[0]); number++) {
         const struct one_case *each = &cases[number];
         each->function(each->a, each->b, found, each->count);
-        for (size_t i = 0; i < each->count; i++)
-            if (!same((const unsigned char *)each->result + i * each->size, found + i * each->size, each->size,
-                      each->kind))
+        for (size_t i = 0; i < each->count; i++) {
+            const unsigned char *wanted = (const unsigned char *)each->result + i * each->size;
+            const unsigned char *got = found + i * each->size;
+            if (!same(wanted, got, each->size, each->kind) && !near(wanted, got, each->most))
                 return number + 1;
+        }
     }
     return 0;
 }

@@ -80,8 +80,8 @@ def define(
     unused = [f"(void){name};" for name in ("bias", "residual", "scratch") if name not in offsets]
     source = "\n".join(
         [
-            *_define_activation(function, activation),
             f"/* {_comment(node)} */",
+            *_define_activation(function, activation),
             f"static void {name}({ARGUMENTS})",
             "{",
             *([f"    {' '.join(unused)}"] if unused else []),
