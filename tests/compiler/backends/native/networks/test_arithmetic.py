@@ -1,4 +1,4 @@
-"""The numeric headers on every machine: the same bits (where nothing is fused), vector code, no calls of other libraries."""
+"""The numeric headers on every machine: the same results, vector code, no calls of other libraries."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FUSED = {
     *("expf", "exp2f", "expm1f", "logf", "log1pf", "tanhf", "sinhf", "coshf", "asinhf", "acoshf", "atanhf"),
     *("sigmoidf", "softplusf", "erff"),
 }
-"""Functions that fuse products and sums where the processor can: each is right within 2.5 units in the last place."""
+"""They fuse products and sums where the processor can; each is right within 2.5 units in the last place."""
 
 SCALAR = {
     *("sin", "cos", "tan", "pow", "fmod", "mod", "fmodf", "modf"),
@@ -100,7 +100,8 @@ def cases(plain: Any, count: int) -> str:
         arrays[f"result_{number}"] = result
         rows.append(
             f"{{ts_{function.name}_loop, {names[0]}, {names[-1]}, result_{number}, {len(result)}, "
-            f"{result.itemsize}, {kinds.get(result.dtype.name, 'INTEGERS')}, {5 * (function.name in FUSED)}}},"
+            f"{result.itemsize}, {kinds.get(result.dtype.name, 'INTEGERS')}, "
+            f"{5 if function.name in FUSED else 0}}},"
         )
     for name, values in arrays.items():
         word = f"uint{values.itemsize * 8}_t"
