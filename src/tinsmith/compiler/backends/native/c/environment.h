@@ -11,6 +11,9 @@ bool ts_environment(const char *name, char *value, size_t size);
 /* CPUs that this process may run on; 0 when the system does not tell. */
 unsigned ts_available_cpus(void);
 
+/* The same, or fewer where its container is granted less processor time. */
+unsigned ts_granted_cpus(void);
+
 /* The number that `text` spells in decimal digits, at most `limit`; 0 when it is anything else. */
 static inline unsigned ts_number(const char *text, unsigned limit)
 {

@@ -29,6 +29,16 @@ unsigned ts_thread_limit(void);
 /* Settles the limit before that; false when it is not 1 to 256, or settled to another one. */
 bool ts_limit_threads(int32_t threads);
 
+/* Between two looks at what another thread is about to change. */
+static inline void ts_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || (defined(__ARM_ARCH) && __ARM_ARCH >= 7)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Lets another thread have this CPU, if one waits for it. */
 void ts_yield(void);
 

@@ -93,7 +93,7 @@ static uint64_t leading_number(const char **text)
 }
 
 /* CPUs' worth of time that the container may use, rounded up; 0 when nothing limits it. */
-static uint64_t granted_cpus(void)
+static uint64_t container_cpus(void)
 {
     char line[48];
     long file = syscall(OPENAT, (long)AT_FDCWD, CPU_QUOTA_FILE, (long)O_CLOEXEC, 0L);
@@ -112,40 +112,9 @@ static uint64_t granted_cpus(void)
     return period == 0 ? 0 : (quota + period - 1) / period;
 }
 
-static unsigned default_limit(void)
+unsigned ts_granted_cpus(void)
 {
     unsigned cpus = ts_available_cpus();
-    uint64_t granted = granted_cpus();
+    uint64_t granted = container_cpus();
     return granted != 0 && granted < cpus ? (unsigned)granted : cpus;
-}
-
-static atomic_uint settled_limit;
-
-static unsigned settle(unsigned limit)
-{
-    unsigned before = 0;
-    return atomic_compare_exchange_strong(&settled_limit, &before, limit) ? limit : before;
-}
-
-bool ts_limit_threads(int32_t threads)
-{
-    return threads >= 1 && threads <= TS_MAX_THREADS && settle((unsigned)threads) == (unsigned)threads;
-}
-
-unsigned ts_thread_limit(void)
-{
-    unsigned limit = atomic_load_explicit(&settled_limit, memory_order_relaxed);
-    if (limit == 0) {
-        char text[12];
-        if (ts_environment("TINSMITH_NUM_THREADS", text, sizeof text))
-            limit = ts_number(text, TS_MAX_THREADS);
-        if (limit == 0)
-            limit = default_limit();
-        if (limit == 0)
-            limit = 1;
-        if (limit > TS_MAX_THREADS)
-            limit = TS_MAX_THREADS;
-        limit = settle(limit);
-    }
-    return limit;
 }

@@ -65,33 +65,9 @@ unsigned ts_available_cpus(void)
     return cpus;
 }
 
-static atomic_uint settled_limit;
-
-static unsigned settle(unsigned limit)
+unsigned ts_granted_cpus(void)
 {
-    unsigned before = 0;
-    return atomic_compare_exchange_strong(&settled_limit, &before, limit) ? limit : before;
-}
-
-bool ts_limit_threads(int32_t threads)
-{
-    return threads >= 1 && threads <= TS_MAX_THREADS && settle((unsigned)threads) == (unsigned)threads;
-}
-
-unsigned ts_thread_limit(void)
-{
-    unsigned limit = atomic_load_explicit(&settled_limit, memory_order_relaxed);
-    if (limit == 0) {
-        char text[12];
-        if (ts_environment("TINSMITH_NUM_THREADS", text, sizeof text))
-            limit = ts_number(text, TS_MAX_THREADS);
-        if (limit == 0)
-            limit = ts_available_cpus();
-        if (limit == 0)
-            limit = 1;
-        limit = settle(limit);
-    }
-    return limit;
+    return ts_available_cpus();
 }
 
 struct call {

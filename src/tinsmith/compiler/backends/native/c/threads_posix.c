@@ -105,15 +105,6 @@ static uint64_t patience(void)
     return (uint64_t)(found - 1) * 1000;
 }
 
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__) || __ARM_ARCH >= 7
-    __asm__ volatile("yield");
-#endif
-}
-
 /* Waits for a change of a worker's state, but not long: false when it still is `value`. */
 static bool changes_soon(const struct worker *worker, unsigned value)
 {
@@ -123,7 +114,7 @@ static bool changes_soon(const struct worker *worker, unsigned value)
         for (int i = 0; i < ROUND; i++) {
             if (atomic_load_explicit(&worker->state, memory_order_acquire) != value)
                 return true;
-            relax();
+            ts_pause();
         }
         time = patience() == 0 ? 0 : now();
         if (time == 0)

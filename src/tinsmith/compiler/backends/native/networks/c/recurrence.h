@@ -48,15 +48,6 @@ static inline struct ts_part ts_next(struct ts_part part)
 /* Looks at `done` before a thread lets others have its CPU: then one that is waited for has none. */
 enum { TS_PATIENCE = 2000 };
 
-static inline void ts_pause(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__) || (defined(__ARM_ARCH) && __ARM_ARCH >= 7)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* Waits until so many parts are done. */
 static inline void ts_await(const atomic_size_t *done, size_t parts)
 {
