@@ -10,6 +10,7 @@ from tinsmith.compiler.backends.native.networks.absorb import forget_overwritten
 from tinsmith.compiler.backends.native.networks.addresses import flat, loop_order
 from tinsmith.compiler.backends.native.networks.linear import linear
 from tinsmith.compiler.backends.native.networks.memory import roots
+from tinsmith.compiler.backends.native.networks.parallel import FUNCTIONS
 from tinsmith.compiler.backends.native.networks.pieces import simplified
 from tinsmith.compiler.backends.native.networks.views import through
 from tinsmith.compiler.ir.loops import (
@@ -49,31 +50,7 @@ from tinsmith.compiler.ir.scalars import (
 
 MOST_PARTS = 150
 """Of an expression: what is larger is computed once and stored."""
-EXPENSIVE = frozenset(
-    [
-        "exp",
-        "log",
-        "log1p",
-        "expm1",
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "acos",
-        "atan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "asinh",
-        "acosh",
-        "atanh",
-        "erf",
-        "pow",
-        "div",
-        "mod",
-        "fmod",
-    ]
-)
+EXPENSIVE = FUNCTIONS | {"div", "mod"}
 CHEAP = 4
 """Operations that may be done again rather than stored."""
 MOST_CHOICES = 8

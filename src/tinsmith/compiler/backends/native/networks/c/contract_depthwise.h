@@ -13,7 +13,6 @@ struct ts_depthwise {
     size_t x_row, x_pixel, stride;
     size_t high, wide, high_step, wide_step;
     size_t y_row, y_pixel;
-    bool long_activation;
     bool residual;
     size_t residual_row, residual_pixel;
     size_t images, x_image, y_image, residual_image;
@@ -89,9 +88,9 @@ TS_INLINE void ts_depthwise_tile(const struct ts_depthwise *p, int across, int l
     for (int i = 0; i < across; i++) {
         if (p->residual)
             sum[i] += ts_load_some(residual + (size_t)i * p->residual_pixel, lanes);
-        ts_store_some(y + (size_t)i * p->y_pixel, p->long_activation ? sum[i] : activation.vector(sum[i]), lanes);
+        ts_store_some(y + (size_t)i * p->y_pixel, activation.rows ? sum[i] : activation.vector(sum[i]), lanes);
     }
-    if (p->long_activation)
+    if (activation.rows)
         activation.rows(y, (size_t)across, p->y_pixel, lanes);
 }
 

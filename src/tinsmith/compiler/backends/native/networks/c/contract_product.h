@@ -16,7 +16,6 @@ struct ts_product {
     bool transposed;
     /* Factor of the product. */
     float scale;
-    bool long_activation;
     bool residual;
     size_t residual_row;
     /* The stack has two dimensions, as the heads of attention want. */
@@ -96,7 +95,6 @@ TS_INLINE void ts_product_item(const struct ts_product *p, struct ts_operands at
                                                .high_block = 1,
                                                .columns = columns,
                                                .y_pixel = p->y_row,
-                                               .long_activation = p->long_activation,
                                                .residual = p->residual,
                                                .residual_pixel = p->residual_row,
                                                .blocks = p->blocks};

@@ -24,8 +24,6 @@ struct ts_contraction {
     size_t y_row, y_pixel;
     /* `bias` is set: the start of the sums, which is 0 otherwise. */
     bool bias;
-    /* The activation goes over the finished rows of a tile. */
-    bool long_activation;
     /* `residual` is set: a tensor that is added before the activation. */
     bool residual;
     size_t residual_row, residual_pixel;
@@ -184,9 +182,9 @@ TS_INLINE void ts_tile(const struct ts_contraction *p, int down, int across, int
             sum[i] += ts_load_some(
                 at.residual + row * p->residual_row + pixel * p->residual_pixel + v * TS_LANES, lanes);
         ts_store_some(at.y + row * p->y_row + pixel * p->y_pixel + v * TS_LANES,
-                      last && !p->long_activation ? activation.vector(sum[i]) : sum[i], lanes);
+                      last && !activation.rows ? activation.vector(sum[i]) : sum[i], lanes);
     }
-    if (!p->long_activation || !last)
+    if (!activation.rows || !last)
         return;
 #pragma clang loop unroll(disable)
     for (int m = 0; m < down; m++)

@@ -37,7 +37,7 @@ typedef float ts_vf __attribute__((vector_size(TS_VECTOR_BYTES), aligned(4)));
 typedef int32_t ts_vi __attribute__((vector_size(TS_VECTOR_BYTES), aligned(4)));
 
 /* The function at the end of a contraction: of one vector, or, where it is long, of `width` floats in each of `rows`
- * rows in place. */
+ * rows in place, which kernels ask of the rows that they have finished; else `rows` is NULL. */
 typedef struct ts_activation {
     ts_vf (*vector)(ts_vf x);
     void (*rows)(float *values, size_t rows, size_t step, int width);

@@ -16,7 +16,6 @@ struct ts_winograd {
     size_t height, width;
     size_t x_row, x_pixel, deep;
     size_t columns, y_row, y_pixel;
-    bool long_activation;
     bool residual;
     size_t residual_row, residual_pixel;
     size_t images, x_image, y_image, residual_image;
@@ -107,10 +106,10 @@ TS_INLINE void ts_winograd_outputs(const struct ts_winograd *p, int lanes, const
             ts_vf value = line[j] + start;
             if (p->residual)
                 value += ts_load_some(residual + i * p->residual_row + j * p->residual_pixel, lanes);
-            ts_store_some(y + i * p->y_row + j * p->y_pixel, p->long_activation ? value : activation.vector(value), lanes);
+            ts_store_some(y + i * p->y_row + j * p->y_pixel, activation.rows ? value : activation.vector(value), lanes);
         }
     }
-    if (!p->long_activation)
+    if (!activation.rows)
         return;
     const size_t across = p->width - column < 4 ? p->width - column : 4;
 #pragma clang loop unroll(disable)

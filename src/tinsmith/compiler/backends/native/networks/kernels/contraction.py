@@ -78,7 +78,6 @@ def plan_convolution(
         "groups": groups,
         "x_group": depth,
         "y_group": columns,
-        "long_activation": activation.long,
         "residual": residual is not None,
         "residual_group": columns if residual else 0,
     }

@@ -64,7 +64,6 @@ def plan_product(
         "columns": columns,
         "transposed": transposed,
         "scale": literal(scale),
-        "long_activation": activation.long,
         "residual": residual is not None,
         "outer": stack[0],
         "inner": stack[1],

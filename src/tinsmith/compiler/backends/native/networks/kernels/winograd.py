@@ -95,7 +95,6 @@ def plan_winograd(
         "columns": columns,
         "y_row": y.row,
         "y_pixel": y.pixel,
-        "long_activation": activation.long,
         "residual": residual is not None,
         "residual_row": residual.row if residual else 0,
         "residual_pixel": residual.pixel if residual else 0,
