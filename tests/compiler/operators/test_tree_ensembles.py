@@ -99,6 +99,30 @@ def test_regressors_are_those_of_onnxruntime(tmp_path: Path) -> None:
     side.check()
 
 
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT"])
+def test_many_trees_of_one_kind_are_those_of_onnxruntime(mode: str, tmp_path: Path) -> None:
+    """More than walk side by side, with rows at their thresholds."""
+    side, x = Side(tmp_path), rows()
+    numbers = range(19)
+    nodes = [(tree, node) for tree in numbers for node in range(3)]
+    leaves = [(tree, node) for tree, node in nodes if node]
+    side.add(
+        "TreeEnsembleRegressor", {"x": x}, {"y": FLOAT}, domain=ML, n_targets=1,
+        nodes_treeids=[tree for tree, _ in nodes],
+        nodes_nodeids=[node for _, node in nodes],
+        nodes_featureids=[0 if node else tree % 5 for tree, node in nodes],
+        nodes_values=[0.0 if node else float(x[4 + tree, tree % 5]) for tree, node in nodes],
+        nodes_modes=["LEAF" if node else mode for _, node in nodes],
+        nodes_truenodeids=[0 if node else 1 for _, node in nodes],
+        nodes_falsenodeids=[0 if node else 2 for _, node in nodes],
+        target_treeids=[tree for tree, _ in leaves],
+        target_nodeids=[node for _, node in leaves],
+        target_ids=[0 for _ in leaves],
+        target_weights=[float(2**tree if node == 1 else 0) for tree, node in leaves],
+    )  # fmt: skip
+    side.check()
+
+
 def _changed(name: str, place: int, value: int) -> dict[str, Any]:
     attributes = trees("target", [0])
     attributes[name][place] = value
