@@ -8,8 +8,8 @@ from pathlib import Path
 
 import onnx.defs
 
-from tinsmith.compiler.frontends.onnx.operators import OLDEST
 from tinsmith.compiler.operators.registry import find
+from tinsmith.compiler.shaping.operators import OLDEST
 from tools.refusals import always_refuses, refusals
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "operators.md"

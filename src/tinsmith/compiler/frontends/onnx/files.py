@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 
-from tinsmith.compiler.frontends.onnx.findings import shown
-from tinsmith.compiler.frontends.onnx.graphs import VERSIONED, opset_versions
+from tinsmith.compiler.shaping.findings import shown
+from tinsmith.compiler.shaping.graphs import VERSIONED, opset_versions
 from tinsmith.errors import ClientError
 
 MAX_BYTES = 2**31 - 1

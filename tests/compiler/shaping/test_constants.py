@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tinsmith.compiler.frontends.onnx.constants import known_values
+from tinsmith.compiler.shaping.constants import known_values
 
 node = helper.make_node
 Make = Callable[..., onnx.ModelProto]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.findings import Findings
-from tinsmith.compiler.frontends.onnx.functions import VERSION
-from tinsmith.compiler.frontends.onnx.graphs import (
+from tinsmith.compiler.shaping.findings import Findings
+from tinsmith.compiler.shaping.functions import VERSION
+from tinsmith.compiler.shaping.graphs import (
     OWN_DOMAIN,
     VERSIONED,
     canonical_domain,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.graphs import canonical_domain, own_names, replace_nodes, subgraphs
+from tinsmith.compiler.shaping.graphs import canonical_domain, own_names, replace_nodes, subgraphs
 
 Attributes = Mapping[str, onnx.AttributeProto]
 

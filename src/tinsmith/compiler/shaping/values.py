@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.findings import Findings, shown
-from tinsmith.compiler.frontends.onnx.graphs import node_name, nodes_within, operator_name
-from tinsmith.compiler.frontends.onnx.inference import Types, shapes_of
-from tinsmith.compiler.frontends.onnx.inputs import MAX_ELEMENTS, declared_shape, dtype_name, model_shape
-from tinsmith.compiler.frontends.onnx.tensors import is_type
+from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.compiler.shaping.graphs import node_name, nodes_within, operator_name
+from tinsmith.compiler.shaping.inference import Types, shapes_of
+from tinsmith.compiler.shaping.inputs import MAX_ELEMENTS, declared_shape, dtype_name, model_shape
+from tinsmith.compiler.shaping.tensors import is_type
 
 LISTED = 20
 

@@ -8,8 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.findings import Findings, shown
-from tinsmith.compiler.frontends.onnx.graphs import free_names, node_name, own_names, subgraphs
+from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.compiler.shaping.graphs import free_names, node_name, own_names, subgraphs
 
 
 def check_structure(model: onnx.ModelProto, findings: Findings) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.constants import Values, known_values
-from tinsmith.compiler.frontends.onnx.graphs import (
+from tinsmith.compiler.shaping.constants import Values, known_values
+from tinsmith.compiler.shaping.graphs import (
     OWN_DOMAIN,
     canonical_domain,
     free_names,
@@ -18,9 +18,9 @@ from tinsmith.compiler.frontends.onnx.graphs import (
     replace_nodes,
     subgraphs,
 )
-from tinsmith.compiler.frontends.onnx.impossible import replace_impossible
-from tinsmith.compiler.frontends.onnx.inference import Types, infer_types, shapes_of
-from tinsmith.compiler.frontends.onnx.rename import match_outputs, rename_uses
+from tinsmith.compiler.shaping.impossible import replace_impossible
+from tinsmith.compiler.shaping.inference import Types, infer_types, shapes_of
+from tinsmith.compiler.shaping.rename import match_outputs, rename_uses
 
 ROUNDS = 200
 """Each round of inference learns from constants and branches of the one before; real models take ten."""

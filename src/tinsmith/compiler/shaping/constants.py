@@ -10,9 +10,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from tinsmith.compiler.frontends.onnx.graphs import canonical_domain, graphs
-from tinsmith.compiler.frontends.onnx.operators import node_version
-from tinsmith.compiler.frontends.onnx.tensors import KEPT
+from tinsmith.compiler.shaping.graphs import canonical_domain, graphs
+from tinsmith.compiler.shaping.operators import node_version
+from tinsmith.compiler.shaping.tensors import KEPT
 
 Values = dict[str, NDArray[np.generic]]
 Shapes = Mapping[str, tuple[int | None, ...]]

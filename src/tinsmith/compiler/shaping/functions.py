@@ -10,8 +10,8 @@ import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from tinsmith.compiler.frontends.onnx.findings import Findings, shown
-from tinsmith.compiler.frontends.onnx.graphs import (
+from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.compiler.shaping.graphs import (
     VERSIONED,
     FunctionKey,
     call_key,
@@ -24,7 +24,7 @@ from tinsmith.compiler.frontends.onnx.graphs import (
     replace_nodes,
     subgraphs,
 )
-from tinsmith.compiler.frontends.onnx.rename import Copier, Names, match_outputs
+from tinsmith.compiler.shaping.rename import Copier, Names, match_outputs
 
 MAX_NODES = 200_000
 """Of a model, with every call of a function replaced by its body."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import onnx
 import onnx_ir
 
-from tinsmith.compiler.frontends.onnx.findings import Findings
-from tinsmith.compiler.frontends.onnx.functions import VERSION
-from tinsmith.compiler.frontends.onnx.tensors import Weights
 from tinsmith.compiler.ir.model import TensorSpec
+from tinsmith.compiler.shaping.findings import Findings
+from tinsmith.compiler.shaping.functions import VERSION
+from tinsmith.compiler.shaping.tensors import Weights
 
 
 def network_graph(model: onnx.ModelProto, weights: Weights, findings: Findings) -> onnx_ir.Model:

@@ -15,8 +15,8 @@ import onnx
 import onnx_ir
 from onnx import TensorProto
 
-from tinsmith.compiler.frontends.onnx.findings import Findings, shown
-from tinsmith.compiler.frontends.onnx.graphs import graphs, node_name, subgraphs
+from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.compiler.shaping.graphs import graphs, node_name, subgraphs
 from tinsmith.spec.data_input import MAX_RANK
 
 KEPT = 1024

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.constants import Values
-from tinsmith.compiler.frontends.onnx.graphs import (
+from tinsmith.compiler.shaping.constants import Values
+from tinsmith.compiler.shaping.graphs import (
     IMPOSSIBLE,
     OWN_DOMAIN,
     free_names,
@@ -20,7 +20,7 @@ from tinsmith.compiler.frontends.onnx.graphs import (
     nodes_within,
     replace_nodes,
 )
-from tinsmith.compiler.frontends.onnx.inference import Types, misfit, shapes_of
+from tinsmith.compiler.shaping.inference import Types, misfit, shapes_of
 
 
 def replace_impossible(model: onnx.ModelProto, types: Types, values: Values) -> bool:

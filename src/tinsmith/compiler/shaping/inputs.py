@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
 import onnx_ir
 
-from tinsmith.compiler.frontends.onnx.findings import Findings, shown
-from tinsmith.compiler.frontends.onnx.tensors import is_type
 from tinsmith.compiler.ir.model import TensorSpec
+from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.compiler.shaping.tensors import is_type
 from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import FREE, InputConfig, parse
 
@@ -60,8 +60,17 @@ def dtype_name(elem_type: int) -> str:
     return "string" if elem_type == onnx.TensorProto.STRING else onnx_ir.DataType(elem_type).numpy().name
 
 
+Adapt = Callable[[Sequence[InputConfig], Sequence[Declared]], Sequence[InputConfig]]
+"""A framework's habits: its customers' DataInputConfig in the names and the layout of the ONNX message.
+Raises ClientError for what cannot be meant."""
+
+
 def input_specs(
-    declared: Sequence[Declared], constants: Mapping[str, object], text: str | None, findings: Findings
+    declared: Sequence[Declared],
+    constants: Mapping[str, object],
+    text: str | None,
+    findings: Findings,
+    adapt: Adapt | None = None,
 ) -> tuple[TensorSpec, ...]:
     """One spec per input of `declared`, every dimension known.
 
@@ -69,7 +78,7 @@ def input_specs(
     static dimensions and from symbolic ones that another input determines. What contradicts, lacks or has no
     place goes to `findings`, and the specs are then not complete.
     """
-    given = _given(declared, constants, text, findings)
+    given = _given(declared, constants, text, findings, adapt)
     symbols: dict[str, tuple[int, str]] = {}
     for item in declared:
         if item.name in given and item.shape is not None:
@@ -90,13 +99,17 @@ def input_specs(
 
 
 def _given(
-    declared: Sequence[Declared], constants: Mapping[str, object], text: str | None, findings: Findings
+    declared: Sequence[Declared],
+    constants: Mapping[str, object],
+    text: str | None,
+    findings: Findings,
+    adapt: Adapt | None,
 ) -> dict[str, tuple[int, ...]]:
     """Shapes by name, as far as they fit the model."""
     if text is None or not text.strip():
         return {}
     try:
-        configs = parse(text)
+        configs = adapt(parse(text), declared) if adapt else parse(text)
     except ClientError as error:
         findings.damage += error.problems
         return {}
@@ -140,8 +153,8 @@ def _contradiction(item: Declared, config: InputConfig) -> str | None:
     shape = config.static_shape
     if shape is None:
         return (
-            f"is given {_config_shape(config)}, expected one shape without ranges and without {FREE}: an "
-            "ONNX model is compiled for fixed sizes"
+            f"is given {_config_shape(config)}, expected one shape without ranges and without {FREE}: a "
+            "network is compiled for fixed sizes"
         )
     if item.shape is None:
         return None

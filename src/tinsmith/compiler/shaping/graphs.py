@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.findings import shown
+from tinsmith.compiler.shaping.findings import shown
 
 VERSIONED = {"": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
 """The domains whose operators may be compiled, and how errors call them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx
 
-from tinsmith.compiler.frontends.onnx.findings import shown
+from tinsmith.compiler.shaping.findings import shown
 
 _ML = "ai.onnx.ml"
 _NUMBERS = {

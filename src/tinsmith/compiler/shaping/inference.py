@@ -9,9 +9,10 @@ from contextlib import suppress
 import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 
-from tinsmith.compiler.frontends.onnx.constants import Values
-from tinsmith.compiler.frontends.onnx.functions import VERSION
-from tinsmith.compiler.frontends.onnx.graphs import (
+from tinsmith.compiler.ir.model import TensorSpec
+from tinsmith.compiler.shaping.constants import Values
+from tinsmith.compiler.shaping.functions import VERSION
+from tinsmith.compiler.shaping.graphs import (
     graphs,
     is_impossible,
     nodes_within,
@@ -19,7 +20,6 @@ from tinsmith.compiler.frontends.onnx.graphs import (
     replace_nodes,
     subgraphs,
 )
-from tinsmith.compiler.ir.model import TensorSpec
 
 Types = dict[str, onnx.TypeProto]
 """By name of the value; sizes that are not known have no dim_value."""
