@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from tinsmith.cli import artifacts, compile, doctor, jobs, serve, targets
+from tinsmith.cli import artifacts, compile, doctor, jobs, serve, targets, toolchain
 from tinsmith.cli.console import print_error
 from tinsmith.errors import InternalError, TinsmithError
 
@@ -27,6 +27,7 @@ app.command("targets")(targets.targets)
 app.command("verify")(artifacts.verify)
 app.command("inspect")(artifacts.inspect)
 app.command("doctor")(doctor.doctor)
+app.add_typer(toolchain.app, name="toolchain")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import typer
 
 from tinsmith.cli.console import DataDir, Json, print_json, print_table
 from tinsmith.errors import TinsmithError
+from tinsmith.spec.toolchains import TOOLCHAINS
 
 MIN_FREE_BYTES = 2 << 30
 _PROGRAM_SECONDS = 20
@@ -48,6 +49,7 @@ def examine(data_dir: Path) -> Iterator[Finding]:
     yield from _sandbox()
     yield _object_store()
     yield from _emulators()
+    yield from _toolchains()
     yield _disk(data_dir)
 
 
@@ -109,6 +111,17 @@ def _emulators() -> Iterator[Finding]:
         remedy = "apt-get install wine" if emulator.startswith("wine") else "apt-get install qemu-user-static"
         detail = f"{len(targets)} targets cannot be verified, such as {targets[0].name}: {reasons[emulator]}"
         yield Finding(emulator, "missing", detail, "" if emulator == "native" else remedy)
+
+
+def _toolchains() -> Iterator[Finding]:
+    for toolchain in TOOLCHAINS.values():
+        name, frameworks = f"toolchain {toolchain.name}", " and ".join(toolchain.frameworks)
+        if toolchain.installed() is not None:
+            yield Finding(name, "ok", f"for {frameworks}: it {toolchain.purpose}")
+        else:
+            lack = "cannot be compiled" if toolchain.needed else "are not compared with the framework itself"
+            remedy = f"tinsmith toolchain install {toolchain.name}"
+            yield Finding(name, "missing", f"{frameworks} models {lack}", remedy)
 
 
 def _disk(data_dir: Path) -> Finding:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import onnx_ir
+from numpy.typing import NDArray
 
 from tinsmith.compiler.ir.model import TensorSpec
+
+Arrays = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Original:
+    """The framework that saved the model, where it is at hand to answer for itself."""
+
+    name: str
+    """With version, for people: "torch 2.13.0"."""
+    answer: Callable[[Sequence[Arrays]], list[Arrays]]
+    """Per run, the arrays of the network's inputs in order to those of its outputs in order; runs are calls
+    on a fresh model, in order. Raises ClientError or InternalError where the framework itself refuses."""
 
 
 @dataclass(frozen=True)
@@ -30,3 +46,4 @@ class Network:
     files: tuple[str, ...] = ()
     """What it was read from, relative to the input folder: files that the artifact need not carry."""
     warnings: tuple[str, ...] = ()
+    original: Original | None = None

@@ -31,6 +31,7 @@ from tinsmith.compiler.verify.networks import reference
 from tinsmith.compiler.verify.networks.calls import read_answers, write_plan
 from tinsmith.compiler.verify.networks.compare import Difference, compare
 from tinsmith.compiler.verify.networks.examples import Run, arithmetics_of, examples, runs_of
+from tinsmith.compiler.verify.networks.original import agree
 from tinsmith.compiler.verify.networks.reference import Unable
 from tinsmith.compiler.verify.networks.tolerance import TOLERANCES, Tolerance
 from tinsmith.errors import InternalError
@@ -79,6 +80,9 @@ class NetworkVerification:
     second_opinion: Mapping[str, Any] | None = None
     """Of ONNX Runtime, where it is installed: its name, and its largest distance from the reference,
     relative to each output's magnitude, or why it has none."""
+    original: Mapping[str, Any] | None = None
+    """Of the framework that saved the model, where it is at hand: its name, the kinds of inputs it was given,
+    and its largest distance from the reference, or why it has none."""
     outputs: tuple[OutputAgreement, ...] = ()
     dlr: bool = False
     """The artifact's DLR library was executed too."""
@@ -111,7 +115,7 @@ def verify_network(
                 found.runs,
                 found.reference,
                 found.arithmetics,
-            ).run(_second_opinion(network, found.runs, found.reference))
+            ).run(_second_opinion(network, found.runs, found.reference), agree(network, found.runs))
     except NoMachine as reason:
         if not allow_unverified:
             raise InternalError(
@@ -148,7 +152,11 @@ class Trial:
     reference: str
     arithmetics: tuple[str, ...]
 
-    def run(self, second_opinion: Mapping[str, Any] | None = None) -> NetworkVerification:
+    def run(
+        self,
+        second_opinion: Mapping[str, Any] | None = None,
+        original: Mapping[str, Any] | None = None,
+    ) -> NetworkVerification:
         """Every variant by the runner, the DLR library; then, where the target is this machine, as a customer
         would."""
         unpack(self.tarball, (self.target.library, self.target.dlr_library, FILE_NAME), self.folder)
@@ -169,6 +177,7 @@ class Trial:
             runs=tuple(one.wanted.kind for one in runs),
             reference=self.reference,
             second_opinion=second_opinion,
+            original=original,
             outputs=_agreement(manifest, self.arithmetics, found),
             dlr=True,
             **speed,

@@ -1,0 +1,81 @@
+"""Runs our scripts in the environment of a framework, inside the sandbox that the compiler is in already.
+
+A script prints one JSON object as its last line. `{"problems": [...], "area": "..."}` says that the model is
+at fault; anything else is its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinsmith.errors import ClientError, InternalError, KilledError
+from tinsmith.spec.toolchains import TOOLCHAINS
+
+TAIL = 600
+"""Characters of what a script said that an error repeats."""
+KILLED = (-9, 128 + 9)
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """An environment that is installed."""
+
+    name: str
+    python: Path
+    versions: dict[str, str]
+    """By package."""
+
+
+def find(name: str) -> Toolchain:
+    """The toolchain `name`. Raises ClientError with the command that installs it."""
+    known = TOOLCHAINS[name]
+    versions = known.installed()
+    if versions is None:
+        raise ClientError(
+            "InputConfiguration",
+            f"{' and '.join(known.frameworks)} models need the toolchain {name}, which is not installed: "
+            f"run `tinsmith toolchain install {name}`",
+        )
+    return Toolchain(name, known.python, versions)
+
+
+def run(toolchain: Toolchain, script: Path, arguments: Sequence[str]) -> dict[str, Any]:
+    """The answer of `script`.
+
+    Raises ClientError with the problems that it found, KilledError when it was killed from outside,
+    InternalError with the end of what it said when it broke down.
+    """
+    command = [str(toolchain.python), "-I", "-B", str(script), *arguments]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=dict(os.environ), check=False
+    )
+    said = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode in KILLED:
+        raise KilledError(
+            f"{script.name} in the toolchain {toolchain.name} was killed, perhaps for want of memory"
+        )
+    answer = _last_object(done.stdout)
+    if done.returncode != 0 or answer is None:
+        raise InternalError(
+            f"{script.name} in the toolchain {toolchain.name}: exit status {done.returncode}: {said[-TAIL:]}"
+        )
+    if "problems" in answer:
+        raise ClientError(
+            str(answer.get("area", "InputConfiguration")), [str(one) for one in answer["problems"]]
+        )
+    return answer
+
+
+def _last_object(printed: bytes) -> dict[str, Any] | None:
+    lines = printed.decode("utf-8", "replace").strip().splitlines()
+    try:
+        answer = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None

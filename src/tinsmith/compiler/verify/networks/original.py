@@ -1,0 +1,44 @@
+"""Whether the framework that saved the model agrees with the reference, though it shares nothing with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.verify.networks.compare import compare
+from tinsmith.compiler.verify.networks.examples import Run
+from tinsmith.errors import InternalError, KilledError, TinsmithError
+
+COMPARED = ("normal", "uniform", "zeros", "constant")
+"""Kinds of inputs on which frameworks must agree; where numbers overflow, each has ways of its own."""
+
+
+def agree(network: Network, runs: Sequence[Run]) -> dict[str, Any] | None:
+    """How far the original framework is from the right answers of `runs`; None where it is not at hand.
+
+    Raises InternalError where it differs by more than verification allows: then the reference, which is
+    evaluated on what the frontend made of the model, is of another model.
+    """
+    if network.original is None:
+        return None
+    name = network.original.name
+    chosen = [one for one in runs if one.wanted.kind in COMPARED]
+    try:
+        answers = network.original.answer([one.inputs for one in chosen])
+    except KilledError:
+        raise
+    except TinsmithError as error:
+        return {"name": name, "unable": str(error)}
+    names = [spec.name for spec in network.outputs]
+    worst = 0.0
+    for one, found in zip(chosen, answers, strict=True):
+        if len(found) != len(names):
+            raise InternalError(f"verification: {name} gives {len(found)} outputs, expected {len(names)}")
+        arrays = tuple(np.asarray(array) for array in found)
+        differences = compare(one.wanted, arrays, names, f"the original framework, {name}")
+        worst = max([worst, *(difference.relative for difference in differences)])
+    kinds = [one.wanted.kind for one in chosen]
+    return {"name": name, "runs": kinds, "max_relative_difference": float(f"{worst:.3g}")}
