@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system demo test quick check format docs bench bench-trees bench-networks corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean
+.PHONY: help setup system toolchains demo test quick check format docs bench bench-trees bench-networks corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -22,6 +22,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml runtime/pyproject.toml
 ## system        the emulators that verify other CPUs, and bubblewrap (by apt, where root is at hand)
 system:
 	@sh tools/system-packages.sh
+
+## toolchains    the frameworks that read their own models or answer for them, each in an environment of its own
+toolchains: setup
+	@for name in pytorch tensorflow tflite; do $(RUN)/tinsmith toolchain install $$name || exit 1; done
 
 ## demo          nothing to a real model compiled through the API and predicted with
 demo: setup system
@@ -71,8 +75,8 @@ bench-networks: setup corpus-fetch
 corpus: setup system corpus-fetch
 	$(RUN)/python tests/corpus/compare.py $(TINSMITH_CORPUS) $(if $(TARGETS),--targets $(TARGETS))
 
-corpus-fetch: setup
-	@$(PYTHON) tests/corpus/fetch.py $(TINSMITH_CORPUS)
+corpus-fetch: setup toolchains
+	@$(RUN)/python tests/corpus/fetch.py $(TINSMITH_CORPUS)
 
 ## fuzz          5,000 random ensembles through every kernel
 fuzz: setup

@@ -81,7 +81,7 @@ def compare(corpus: Path, identity: str, name: str) -> Outcome:
         if not verification["executed"]:
             return Outcome(bool(lacking(target)), f"not executed: {verification['reason']}", executed=False)
         text = f"{verification['method']}, {verification.get('margin') or verification.get('reference')}"
-        if verification["latency_microseconds"] is None and model["framework"] != "ONNX":
+        if verification["latency_microseconds"] is None and "rows" in verification:
             return Outcome(True, text)
         return against_reference(model, work.output / report.artifact, target, text)
 
@@ -97,6 +97,7 @@ def compile_model(
         device=None if platform else target,
         platform=platform,
         data_input_config=model["data_input_config"],
+        compiler_options=model.get("compiler_options"),
         allow_unverified=allow_unverified,
     )
     work.request.write_text(request.to_json())
@@ -117,9 +118,9 @@ def against_reference(model: dict[str, Any], artifact: Path, target: Target, tex
     recorded = np.load(HERE / reference["file"])
     manifest = read_manifest(artifact)
     inputs, outputs = manifest.inputs, [tensor.name for tensor in manifest.outputs]
+    numbers = _numbers(reference["inputs"], [tensor.name for tensor in inputs])
     samples = [
-        [recorded[f"s{sample}_in{number}"] for number in range(len(inputs))]
-        for sample in range(reference["samples"])
+        [recorded[f"s{sample}_in{number}"] for number in numbers] for sample in range(reference["samples"])
     ]
     machine = find_machine(target)
     if is_here(target, machine):
@@ -132,8 +133,11 @@ def against_reference(model: dict[str, Any], artifact: Path, target: Target, tex
         answers = [dict(zip(outputs, arrays, strict=True)) for arrays in found]
     worst = 0.0
     for sample, answer in enumerate(answers):
-        for output, want in _numeric(recorded, reference, sample, outputs):
-            got = answer[output].reshape(want.shape)
+        for output, number, want in _numeric(recorded, reference, sample, outputs):
+            got = answer[output]
+            if view := reference.get("view", {}).get(f"out{number}"):
+                got = got[tuple(slice(None, None, step) for step in view)]
+            got = got.reshape(want.shape)
             allowed = reference["atol"] + reference["rtol"] * np.abs(want)
             worst = max(worst, float((np.abs(got - want) / allowed).max()))
     return Outcome(worst <= 1, f"{text}, {worst:.2g} of the tolerance")
@@ -162,13 +166,27 @@ def emulated(
 
 def _numeric(
     recorded: Any, reference: dict[str, Any], sample: int, outputs: list[str]
-) -> list[tuple[str, Any]]:
-    """Name and content of the outputs to compare: of a tree model the last one, of a network all numbers."""
-    wanted = [recorded[f"s{sample}_out{number}"] for number in range(len(reference["outputs"]))]
-    if len(outputs) == 1:
-        wanted = wanted[-1:]
-    pairs = zip(outputs, wanted, strict=True)
-    return [(name, want.astype(np.float64)) for name, want in pairs if want.dtype.kind in "fiub"]
+) -> list[tuple[str, int, Any]]:
+    """Name, recorded number and content of the outputs to compare: of a classifier, whose label comes
+    first, the last one where the artifact has one; else all numbers."""
+    total = len(reference["outputs"])
+    numbers = [total - 1] if len(outputs) == 1 else _numbers(reference["outputs"], outputs)
+    found = []
+    for name, number in zip(outputs, numbers, strict=True):
+        want = recorded[f"s{sample}_out{number}"]
+        if want.dtype.kind in "fiub":
+            found.append((name, number, want.astype(np.float64)))
+    return found
+
+
+def _numbers(recorded: list[dict[str, Any]], names: list[str]) -> list[int]:
+    """Where `names` are among what was recorded: by name, where the names are the same, else in order."""
+    known = [entry["name"].removesuffix(":0") for entry in recorded]
+    asked = [name.removesuffix(":0") for name in names]
+    if sorted(known) == sorted(asked):
+        return [known.index(name) for name in asked]
+    assert len(known) == len(asked), f"recorded are {known}, the artifact has {asked}"
+    return list(range(len(asked)))
 
 
 def find_target(name: str) -> Target:
