@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinsmith.compiler import toolchains
 from tinsmith.compiler.toolchains import Toolchain
 from tinsmith.errors import ClientError, InternalError, KilledError
+from tinsmith.spec.toolchains import READY, TOOLCHAINS
 
 HERE = Toolchain("pytorch", Path(sys.executable), {})
 
@@ -54,3 +57,43 @@ def test_so_is_one_that_does_not_answer(tmp_path: Path, code: str) -> None:
 def test_a_killed_one_is_worth_another_try(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
         answer(tmp_path, "import os; os.kill(os.getpid(), 9)")
+
+
+DOUBLE = """
+import json, sys
+import numpy as np
+factor, given, found = sys.argv[1:]
+inputs = np.load(given)
+swapped = {f"{run}/{at}": inputs[f"{run}/{1 - at}"] for run in (0, 1) for at in (0, 1)}
+np.savez(found, **{name: array * float(factor) for name, array in swapped.items()})
+print(json.dumps({}))
+"""
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A toolchain pytorch that is this very Python."""
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    known = TOOLCHAINS["pytorch"]
+    known.python.parent.mkdir(parents=True)
+    known.python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    known.python.chmod(0o755)
+    ready = {"lock": known.lock.read_text(), "versions": {"torch": "2.13.0"}}
+    (known.folder / READY).write_text(json.dumps(ready))
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_framework_answers_run_by_run(tmp_path: Path) -> None:
+    script = tmp_path / "double.py"
+    script.write_text(DOUBLE)
+    found = toolchains.original("pytorch", "torch", script, ["2"])
+    assert found is not None
+    assert found.name == "torch 2.13.0"
+    runs = [(np.float32([1, 2]), np.int64(3)), (np.float32([4, 5]), np.int64(6))]
+    answers = found.answer([tuple(map(np.asarray, run)) for run in runs])
+    assert [[array.tolist() for array in arrays] for arrays in answers] == [[6, [2, 4]], [12, [8, 10]]]
+
+
+def test_one_that_is_not_installed_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    assert toolchains.original("pytorch", "torch", tmp_path / "script.py", []) is None

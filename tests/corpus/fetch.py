@@ -63,7 +63,7 @@ def source_of(model: dict[str, Any], packages: Path, made: Path | None) -> tuple
         return lambda path: member(package, path), ""
     for folder in (made, packages / "made"):
         if folder and all((folder / entry["path"]).exists() for entry in model["files"]):
-            return lambda path, folder=folder: (folder / path).read_bytes(), ""  # type: ignore[misc]
+            return lambda path, folder=folder: (folder / path).read_bytes(), ""
     if "recipe" not in source:
         return None, f"a training with {source['package']} {source['version']} that cannot be repeated"
     toolchain = TOOLCHAINS[source["toolchain"]]

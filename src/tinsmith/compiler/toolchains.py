@@ -2,6 +2,9 @@
 
 A script prints one JSON object as its last line. `{"problems": [...], "area": "..."}` says that the model is
 at fault; anything else is its answer.
+
+A script that answers for a model gets, behind arguments of its own, the names of two .npz files: one with the
+inputs, arrays named RUN/INPUT by number, and one to be written with the outputs, named likewise.
 """
 
 from __future__ import annotations
@@ -12,8 +15,12 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
+from tinsmith.compiler.ir.network import Arrays, Original
 from tinsmith.errors import ClientError, InternalError, KilledError
 from tinsmith.spec.toolchains import TOOLCHAINS
 
@@ -70,6 +77,34 @@ def run(toolchain: Toolchain, script: Path, arguments: Sequence[str]) -> dict[st
             str(answer.get("area", "InputConfiguration")), [str(one) for one in answer["problems"]]
         )
     return answer
+
+
+def original(name: str, package: str, script: Path, arguments: Sequence[str]) -> Original | None:
+    """What answers for a model by `script` in the toolchain `name`, called after `package` in it; None
+    where it is not installed."""
+    versions = TOOLCHAINS[name].installed()
+    if versions is None:
+        return None
+    toolchain = Toolchain(name, TOOLCHAINS[name].python, versions)
+
+    def answer(runs: Sequence[Arrays]) -> list[Arrays]:
+        with TemporaryDirectory(prefix="original-") as folder:
+            given, found = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
+            named = {
+                f"{run}/{at}": array for run, arrays in enumerate(runs) for at, array in enumerate(arrays)
+            }
+            np.savez(given, allow_pickle=False, **named)
+            run(toolchain, script, [*arguments, str(given), str(found)])
+            with np.load(found, allow_pickle=False) as stored:
+                outputs = dict(stored)
+        return [_of_run(outputs, number) for number in range(len(runs))]
+
+    return Original(f"{package} {versions.get(package, '')}".strip(), answer)
+
+
+def _of_run(outputs: dict[str, Any], number: int) -> Arrays:
+    count = sum(name.startswith(f"{number}/") for name in outputs)
+    return tuple(outputs[f"{number}/{index}"] for index in range(count))
 
 
 def _last_object(printed: bytes) -> dict[str, Any] | None:
