@@ -89,7 +89,7 @@ def test_a_framework_answers_run_by_run(tmp_path: Path) -> None:
     found = toolchains.original("pytorch", "torch", script, ["2"])
     assert found is not None
     assert found.name == "torch 2.13.0"
-    runs = [(np.float32([1, 2]), np.int64(3)), (np.float32([4, 5]), np.int64(6))]
+    runs = [(np.array([1, 2], np.float32), np.int64(3)), (np.array([4, 5], np.float32), np.int64(6))]
     answers = found.answer([tuple(map(np.asarray, run)) for run in runs])
     assert [[array.tolist() for array in arrays] for arrays in answers] == [[6, [2, 4]], [12, [8, 10]]]
 
