@@ -114,6 +114,8 @@ class Settings:
     worker: WorkerOptions = field(default_factory=WorkerOptions)
     allow_unverified: bool = False
     """Accept targets whose artifacts nothing on this machine can execute."""
+    model_packages: Path | None = None
+    """Folder of model packages; none: `model-packages` under `data_dir`."""
     compiler: tuple[str, ...] | None = None
     """Command that the worker starts with the work directory appended; none: this interpreter's
     `-m tinsmith.compiler`."""
@@ -137,6 +139,11 @@ class Settings:
     def logs_dir(self) -> Path:
         """`<job name>.jsonl` for each job."""
         return self.data_dir / "logs"
+
+    @property
+    def packages_dir(self) -> Path:
+        """A JSON file for each model package."""
+        return self.model_packages or self.data_dir / "model-packages"
 
     @property
     def objects_dir(self) -> Path:

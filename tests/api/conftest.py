@@ -40,6 +40,7 @@ class Service:
     url: str
     store: Store
     clock: Clock
+    model_packages: Path
 
     def client(self, region: str = "us-east-1") -> Any:
         """A boto3 client that neither retries nor validates on its own. Regions share no jobs."""
@@ -76,7 +77,7 @@ def own_service(tmp_path: Path) -> Iterator[Service]:
 def running(folder: Path) -> Iterator[Service]:
     store = Store.open(f"sqlite:///{folder / 'jobs.db'}")
     clock = Clock()
-    app = build_app(store, ApiOptions(account=ACCOUNT), clock)
+    app = build_app(store, ApiOptions(account=ACCOUNT, model_packages=folder / "model-packages"), clock)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -85,7 +86,7 @@ def running(folder: Path) -> Iterator[Service]:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Service(f"http://127.0.0.1:{port}", store, clock)
+        yield Service(f"http://127.0.0.1:{port}", store, clock, folder / "model-packages")
     finally:
         server.should_exit = True
         thread.join()

@@ -42,11 +42,6 @@ def refused(client: Any, request: dict[str, Any]) -> str:
         ),
         ({"InputConfig": None}, "Either InputConfig or ModelPackageVersionArn must be specified."),
         (
-            {"InputConfig": None, "ModelPackageVersionArn": PACKAGE},
-            f"ModelPackageVersionArn {PACKAGE} cannot be resolved: this service has no model registry. "
-            "Specify InputConfig instead.",
-        ),
-        (
             {"OutputConfig": output(TargetDevice="ml_c5", TargetPlatform=LINUX)},
             "TargetDevice and TargetPlatform cannot be specified at the same time.",
         ),

@@ -70,12 +70,12 @@ class Service:
 
     def submit(
         self,
-        uri: str | None,
+        uri: str,
         wish: dict[str, Any] | None = None,
         stopping: dict[str, int] | None = None,
         **changes: Any,
     ) -> JobKey:
-        """Adds a job on the object `uri`, none without it, that asks the stand-in compiler for `wish`."""
+        """Adds a job on the object `uri` that asks the stand-in compiler for `wish`."""
         name = f"job-{next(self.names)}"
         key = JobKey("000000000000", "us-east-1", name)
         output: dict[str, Any] = {"S3OutputLocation": f"s3://{BUCKET}/out/{name}/", "TargetDevice": "ml_c5"}
@@ -85,9 +85,8 @@ class Service:
             "CompilationJobName": name,
             "OutputConfig": output,
             "StoppingCondition": {} if stopping is None else stopping,
+            "InputConfig": {"S3Uri": uri, "Framework": "XGBOOST"},
         }
-        if uri is not None:
-            request["InputConfig"] = {"S3Uri": uri, "Framework": "XGBOOST"}
         now = time.time()
         arn = f"arn:aws:sagemaker:us-east-1:000000000000:compilation-job/{name}"
         job = Job(key, arn, request | changes, Status.STARTING, 1, 0, now, now)

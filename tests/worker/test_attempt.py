@@ -15,7 +15,6 @@ from tinsmith.worker.attempt import (
     artifact_location,
     compile_request,
     environment,
-    input_and_output,
 )
 from tinsmith.worker.sandbox import Sandbox
 
@@ -85,11 +84,6 @@ def test_the_artifact_lies_under_the_output_location(location: str, uri: str) ->
 def test_an_output_location_elsewhere_is_the_customers_fault() -> None:
     with pytest.raises(ClientError, match="OutputConfiguration"):
         artifact_location("https://example.org/bucket/out", None, "name")
-
-
-def test_a_model_package_is_refused() -> None:
-    with pytest.raises(ClientError, match="ModelPackageVersionArn"):
-        input_and_output({"ModelPackageVersionArn": "arn:...", "OutputConfig": DEVICE})
 
 
 def test_an_order_survives_the_pipe_and_hides_its_keys(tmp_path: Path) -> None:

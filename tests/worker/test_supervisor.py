@@ -123,16 +123,6 @@ def test_a_flood_of_files_ends_the_job(service: Service, tarball: bytes) -> None
     assert job.failure_reason == "InternalError: The compiler was ended, it wrote more than 100 files."
 
 
-def test_a_job_without_an_input_fails(service: Service) -> None:
-    service.start()
-    arn = "arn:aws:sagemaker:us-east-1:000000000000:model-package/x"
-    job = service.wait(service.submit(None, ModelPackageVersionArn=arn))
-    assert job.failure_reason == (
-        "ClientError: InputConfiguration: Model packages (ModelPackageVersionArn) are not available here; "
-        "give an InputConfig."
-    )
-
-
 def test_max_runtime_is_kept_to_the_second(service: Service, tarball: bytes) -> None:
     service.start()
     uri = service.put("m.tar.gz", tarball)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ import orjson
 from tinsmith.api.errors import ApiError
 from tinsmith.api.model import operations
 from tinsmith.api.operations import HANDLERS, Call
+from tinsmith.api.packages import resolve
 from tinsmith.api.rules import check
 from tinsmith.api.sigv4 import read_caller
 from tinsmith.api.validation import parse
@@ -46,6 +48,8 @@ class ApiOptions:
     """Twelve digits; every caller belongs to it."""
     region: str = "us-east-1"
     """Of requests whose signature names none."""
+    model_packages: Path | None = None
+    """Folder of model packages; see `packages`."""
     max_body_bytes: int = 1024 * 1024
     """The largest valid request is smaller, even when every character of it is escaped."""
 
@@ -80,6 +84,7 @@ class Protocol:
             raise ApiError("UnknownOperationException", f"The operation {target!r} is not supported here.")
         request = parse(operation.input, _decode(body))
         check(name, request)
+        request = resolve(request, self._options.model_packages)
         caller = read_caller(authorization, self._options.account, self._options.region)
         return HANDLERS[name](Call(self._store, caller, request, self._clock()))
 

@@ -36,7 +36,16 @@ Rule = Callable[[Request], Iterator[str]]
 
 def check(operation: str, request: Request) -> None:
     """Raises a ValidationException with every sentence of the operation's rules."""
-    problems = [problem for rule in RULES.get(operation, ()) for problem in rule(request)]
+    _apply(RULES.get(operation, ()), request)
+
+
+def check_model(request: Request) -> None:
+    """The same for an InputConfig that came into `request` later."""
+    _apply(MODEL_RULES, request)
+
+
+def _apply(rules: tuple[Rule, ...], request: Request) -> None:
+    problems = [problem for rule in rules for problem in rule(request)]
     if problems:
         raise invalid(" ".join(problems))
 
@@ -47,16 +56,6 @@ def one_input(request: Request) -> Iterator[str]:
         yield "InputConfig and ModelPackageVersionArn cannot be specified at the same time."
     elif "InputConfig" not in request and "ModelPackageVersionArn" not in request:
         yield "Either InputConfig or ModelPackageVersionArn must be specified."
-
-
-def no_model_registry(request: Request) -> Iterator[str]:
-    """There is no registry here to resolve a model package in."""
-    arn = request.get("ModelPackageVersionArn")
-    if arn is not None and "InputConfig" not in request:
-        yield (
-            f"ModelPackageVersionArn {arn} cannot be resolved: this service has no model registry. "
-            "Specify InputConfig instead."
-        )
 
 
 def one_target(request: Request) -> Iterator[str]:
@@ -112,14 +111,14 @@ def reserved_tag_keys(request: Request) -> Iterator[str]:
         yield f"Tag keys beginning with aws: are reserved for system use: {', '.join(reserved)}."
 
 
+MODEL_RULES: tuple[Rule, ...] = (framework_version, edge_framework, coreml_framework)
+"""Of InputConfig with the rest of the request."""
+
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "CreateCompilationJob": (
         one_input,
-        no_model_registry,
         one_target,
-        framework_version,
-        edge_framework,
-        coreml_framework,
+        *MODEL_RULES,
         unique_tag_keys,
         reserved_tag_keys,
     ),

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,14 @@ def serve(
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Accept targets that nothing here can execute.")
     ] = False,
+    model_packages: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            show_default="model-packages in the data folder",
+            help="Folder of model packages, each a file that `aws sagemaker describe-model-package` printed.",
+        ),
+    ] = None,
 ) -> None:
     """Run the compilation service until it is stopped by SIGTERM or Ctrl-C."""
     if not _is_loopback(host):
@@ -64,6 +73,7 @@ def serve(
         s3=S3Options(endpoint_url=s3_endpoint, region=region, port=s3_port),
         worker=WorkerOptions() if concurrency is None else WorkerOptions(concurrency),
         allow_unverified=allow_unverified,
+        model_packages=model_packages and model_packages.absolute(),
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -178,7 +188,8 @@ def _service(settings: Settings, up: ExitStack) -> Starlette:
     supervisor = Supervisor(store, settings)
     supervisor.start()
     up.callback(supervisor.stop)
-    return build_app(store, ApiOptions(account=settings.account, region=settings.region), time.time)
+    options = ApiOptions(settings.account, settings.region, settings.packages_dir)
+    return build_app(store, options, time.time)
 
 
 def _answer(app: Starlette, listener: socket.socket) -> None:

@@ -159,7 +159,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 def run(order: AttemptOrder, log: JobLog) -> AttemptResult:
     """The attempt, start to end. Raises TinsmithError, CompilerKilled."""
-    source, output = input_and_output(order.request)
+    source, output = order.request["InputConfig"], order.request["OutputConfig"]
     location = parse_uri(source["S3Uri"], order.s3.endpoint_url, INPUT)
     request = compile_request(source, output, location.key, order.allow_unverified)
     destination = artifact_location(output["S3OutputLocation"], order.s3.endpoint_url, request.artifact_name)
@@ -179,14 +179,6 @@ def run(order: AttemptOrder, log: JobLog) -> AttemptResult:
     objects.upload(tarball, destination.uri, output.get("KmsKeyId"))
     log.write(f"wrote {destination.uri}")
     return AttemptResult(order.attempt, destination.uri, digest, report.derived_data_input_config)
-
-
-def input_and_output(request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """InputConfig and OutputConfig. Raises ClientError for a job on a model package."""
-    if "InputConfig" not in request:
-        problem = "Model packages (ModelPackageVersionArn) are not available here; give an InputConfig."
-        raise ClientError(INPUT, problem)
-    return request["InputConfig"], request["OutputConfig"]
 
 
 def compile_request(
