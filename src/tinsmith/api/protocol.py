@@ -82,7 +82,7 @@ class Protocol:
         operation = self._operations.get(name) if target.startswith(TARGET_PREFIX) else None
         if operation is None:
             raise ApiError("UnknownOperationException", f"The operation {target!r} is not supported here.")
-        request = parse(operation.input, _decode(body))
+        request: Mapping[str, Any] = parse(operation.input, _decode(body))
         check(name, request)
         request = resolve(request, self._options.model_packages)
         caller = read_caller(authorization, self._options.account, self._options.region)
