@@ -2,9 +2,6 @@
 
 A script prints one JSON object as its last line. `{"problems": [...], "area": "..."}` says that the model is
 at fault; anything else is its answer.
-
-A script that answers for a model gets, behind arguments of its own, the names of two .npz files: one with the
-inputs, arrays named RUN/INPUT by number, and one to be written with the outputs, named likewise.
 """
 
 from __future__ import annotations
@@ -26,6 +23,7 @@ from tinsmith.spec.toolchains import TOOLCHAINS
 
 TAIL = 600
 """Characters of what a script said that an error repeats."""
+ANSWERING = Path(__file__).with_name("answering.py")
 KILLED = (-9, 128 + 9)
 
 
@@ -80,8 +78,8 @@ def run(toolchain: Toolchain, script: Path, arguments: Sequence[str]) -> dict[st
 
 
 def original(name: str, package: str, script: Path, arguments: Sequence[str]) -> Original | None:
-    """What answers for a model by `script` in the toolchain `name`, called after `package` in it; None
-    where it is not installed."""
+    """What answers for a model by the function `answer` of `script`, see `answering`, in the toolchain
+    `name`, and is called after `package` in it; None where it is not installed."""
     versions = TOOLCHAINS[name].installed()
     if versions is None:
         return None
@@ -94,7 +92,7 @@ def original(name: str, package: str, script: Path, arguments: Sequence[str]) ->
                 f"{run}/{at}": array for run, arrays in enumerate(runs) for at, array in enumerate(arrays)
             }
             np.savez(given, allow_pickle=False, **named)
-            run(toolchain, script, [*arguments, str(given), str(found)])
+            run(toolchain, ANSWERING, [str(script), *arguments, str(given), str(found)])
             with np.load(found, allow_pickle=False) as stored:
                 outputs = dict(stored)
         return [_of_run(outputs, number) for number in range(len(runs))]
