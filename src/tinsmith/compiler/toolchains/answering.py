@@ -2,8 +2,8 @@
 
     python answering.py SCRIPT ARGUMENT... INPUTS.npz OUTPUTS.npz
 
-SCRIPT defines `answer(runs, ARGUMENT...)`, which takes a list of arrays for every run and gives, run by run, as
-many arrays as the model has outputs. In the files an array is named RUN/NUMBER.
+SCRIPT defines `answer(runs, ARGUMENT...)`, which takes a list of arrays for every run and gives, run by run,
+as many arrays as the model has outputs. In the files an array is named RUN/NUMBER.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main(script: str, *arguments: str) -> None:
         for number, arrays in enumerate(module.answer(read(given), *own))
         for at, array in enumerate(arrays)
     }
-    np.savez(found, **answers)
+    np.savez(found, allow_pickle=False, **answers)
     print(json.dumps({"answers": len(answers)}))
 
 
