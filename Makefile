@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system toolchains demo test quick check format docs bench bench-trees bench-networks corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean
+.PHONY: help setup system toolchains demo test quick check format docs bench bench-trees bench-networks tuning-tables corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -70,6 +70,10 @@ bench-networks: setup corpus-fetch
 	sh bench/setup.sh networks
 	$(RUN)/python -m bench.network_speed --engines all --threads 1,2 --resume
 	$(RUN)/python -m bench.network_speed batched --batch 8 --engines onnxruntime,openvino,ncnn --threads 1,2 --resume --page
+
+## tuning-tables  schedules of layers, measured on this machine; added to those there are
+tuning-tables: setup corpus-fetch
+	$(RUN)/python -m bench.tune
 
 ## corpus        every model of the corpus compiled and compared, a table; TARGETS="aarch64 armv7" takes those only
 corpus: setup system corpus-fetch

@@ -52,7 +52,7 @@ def test_a_model_becomes_an_artifact_that_predicts_as_the_library(
     assert report.verification is not None
     assert report.verification["executed"]
     assert report.derived_data_input_config == json.dumps({"data": [1, 4]})
-    assert set(report.timings or ()) == {"read", "reference", "emit", "build", "package", "verify"}
+    assert set(report.timings or ()) == {"read", "tune", "reference", "emit", "build", "package", "verify"}
     rows = np.array([[0.5, np.nan, -1, 0], [0, 0, 0, 0]], np.float32)
     margin = tinsmith_runtime.load(tarball).run({"data": rows}, margin=True)
     np.testing.assert_array_equal(

@@ -120,6 +120,17 @@ def test_all_mistakes_at_once_each_with_its_character() -> None:
     ]
 
 
+def test_tune_is_for_networks_on_processors() -> None:
+    assert resolved('{"tune": true}', "ml_c5", "ONNX").options.tune
+    assert not resolved("{'tune': False}", "ml_c5", "ONNX").options.tune
+    assert not resolved(None, "ml_c5", "ONNX").options.tune
+    found = resolved('{"tune": true}', "ml_c5", "XGBOOST")
+    assert not found.options.tune
+    assert "'tune' is for neural networks on processors" in found.warnings[0]
+    for value in ("1", '"true"', "[]", "null"):
+        assert "tune takes true or false" in str(refused(f'{{"tune": {value}}}', "ml_c5", "ONNX"))
+
+
 def test_broken_text_points_at_the_character() -> None:
     assert "character 9, at «'haswell'}»: expected a colon" in str(refused("{'mcpu' 'haswell'}"))
 

@@ -52,7 +52,8 @@ def test_platform_artifacts_carry_all_parts(platform: dict[str, str], name: str)
 
 def test_the_compiler_is_told_everything_the_customer_wrote() -> None:
     source = SOURCE | {"DataInputConfig": "{'data': [1, 4]}", "FrameworkVersion": "1.7"}
-    request = compile_request(source, DEVICE | {"CompilerOptions": '{"mcpu": "x"}'}, "m.tar.gz", True)
+    request = compile_request(source, DEVICE | {"CompilerOptions": '{"mcpu": "x"}'}, "m.tar.gz", True, 900)
+    assert request.max_runtime_seconds == 900
     assert request.framework == "XGBOOST"
     assert request.data_input_config == "{'data': [1, 4]}"
     assert request.framework_version == "1.7"

@@ -1,4 +1,4 @@
-"""The whole compiler on one screen: read, check, emit, build, package, verify."""
+"""The whole compiler on one screen: read, check, tune, emit, build, package, verify."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tinsmith.compiler.backends.native.emit import emit
 from tinsmith.compiler.ir.check import check
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.tuning.tune import Tuned, seconds_allowed, tune
 from tinsmith.compiler.verify.evidence import collect
 from tinsmith.compiler.verify.verify import verify
 from tinsmith.errors import InternalError, TinsmithError, failure_reason
@@ -71,23 +72,28 @@ def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) 
         if isinstance(model, Model):
             check(model)
     target, library = resolved.target, work.scratch / resolved.target.library
+    with stages("tune"):
+        seconds = seconds_allowed(request.max_runtime_seconds)
+        tuned = tune(model, target, resolved.options.tune, seconds, work.input, work.scratch, log)
     with stages("emit"):
-        program = emit(model, target, sources)
+        program = emit(model, target, sources, tuned.book)
     with stages("reference"):
         evidence = collect(model)
     with stages("build"):
         build(program, target, library)
     with stages("package"):
-        packed = package(request, model, target, library, evidence, work.output, work.input, program)
+        packed = package(
+            request, model, target, library, evidence, work.output, work.input, program, tuned.files
+        )
     with stages("verify"):
         verification = verify(packed.path, model, target, work.scratch, request.allow_unverified)
-    warnings = (*resolved.warnings, *model.warnings, *packed.warnings)
+    warnings = (*resolved.warnings, *model.warnings, *tuned.warnings, *packed.warnings)
     report = Report(
         status="COMPLETED",
         artifact=packed.path.name,
         digest=packed.digest,
         derived_data_input_config=_derived_config(request, model),
-        coverage=_coverage(model, resolved, program.facts),
+        coverage=_coverage(model, resolved, program.facts, tuned),
         verification=asdict(verification),
         timings=stages.seconds,
         warnings=warnings,
@@ -122,9 +128,13 @@ def _derived_config(request: CompileRequest, model: Model | Network) -> str | No
     return json.dumps({model.input.name: [1, *model.input.shape[1:]]})
 
 
-def _coverage(model: Model | Network, resolved: Resolved, facts: dict[str, Any]) -> dict[str, Any]:
+def _coverage(
+    model: Model | Network, resolved: Resolved, facts: dict[str, Any], tuned: Tuned
+) -> dict[str, Any]:
     """What was compiled, for which processors, by which kernels: all of the model, there is no fallback."""
+    searched = {} if tuned.record is None else {"tuning": tuned.record}
     return {
+        **searched,
         "model": f"{model.kind}, saved by {model.producer}",
         "compiled": 1.0,
         "target": resolved.target.name,

@@ -74,6 +74,8 @@ class Options:
     """API level."""
     dtype: tuple[str, ...] = ()
     """Element types of the inputs of a PyTorch model: "float32" or "int64"."""
+    tune: bool = False
+    """The job measures which schedules of layers are the fastest."""
     neuron: str | None = None
     """Flags of the Neuron compiler, where the options were one string."""
     other: dict[str, object] = field(default_factory=dict)
@@ -199,6 +201,8 @@ class _Reader:
                 options = replace(options, mattr=self._features(item))
             elif key == "ANDROID_PLATFORM":
                 options = replace(options, android_platform=int(str(item.value)))
+            elif key == "tune":
+                options = replace(options, tune=bool(item.value))
             elif key == "dtype":
                 options = replace(options, dtype=_element_types(item.plain))
             else:
@@ -346,6 +350,12 @@ _RULES = {
         lambda request, target: request.framework == "PYTORCH",
         "'float32' or 'int64', or a list of them",
         _one_or_many(r"float|float32|int64|long"),
+    ),
+    "tune": _Rule(
+        "neural networks on processors",
+        lambda request, target: _native(request, target) and request.framework not in TREE_FRAMEWORKS,
+        "true or false",
+        lambda value: isinstance(value, bool),
     ),
     "gpu-code": _Rule(*_NVIDIA, "a text such as 'sm_72'", _text(r"sm_\d{2,3}a?")),
     "trt-ver": _Rule(*_NVIDIA, "a version such as '7.1.3'", _text(r"\d+(\.\d+){1,3}")),

@@ -34,6 +34,8 @@ class CompileRequest:
     """As the customer wrote it."""
     allow_unverified: bool = False
     """The operator accepts artifacts that nothing here can execute; the report then says so."""
+    max_runtime_seconds: int | None = None
+    """MaxRuntimeInSeconds of the job, where it states one."""
 
     def to_json(self) -> str:
         """Canonical JSON of this request."""

@@ -161,7 +161,8 @@ def run(order: AttemptOrder, log: JobLog) -> AttemptResult:
     """The attempt, start to end. Raises TinsmithError, CompilerKilled."""
     source, output = order.request["InputConfig"], order.request["OutputConfig"]
     location = parse_uri(source["S3Uri"], order.s3.endpoint_url, INPUT)
-    request = compile_request(source, output, location.key, order.allow_unverified)
+    limit = order.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds")
+    request = compile_request(source, output, location.key, order.allow_unverified, limit)
     destination = artifact_location(output["S3OutputLocation"], order.s3.endpoint_url, request.artifact_name)
     work = WorkDirectory(order.folder / "work")
     objects = _object_store(order.s3)
@@ -182,7 +183,11 @@ def run(order: AttemptOrder, log: JobLog) -> AttemptResult:
 
 
 def compile_request(
-    source: Mapping[str, Any], output: Mapping[str, Any], key: str, allow_unverified: bool
+    source: Mapping[str, Any],
+    output: Mapping[str, Any],
+    key: str,
+    allow_unverified: bool,
+    max_runtime_seconds: int | None = None,
 ) -> CompileRequest:
     """What the compiler sees of InputConfig, whose object has `key`, and OutputConfig. Raises ClientError."""
     platform = output.get("TargetPlatform")
@@ -195,6 +200,7 @@ def compile_request(
         data_input_config=source.get("DataInputConfig"),
         compiler_options=output.get("CompilerOptions"),
         allow_unverified=allow_unverified,
+        max_runtime_seconds=max_runtime_seconds,
     )
     if len(request.artifact_name.encode()) > MAX_FILE_NAME:
         raise ClientError(INPUT, f"The name of the input object is too long: {request.model_name!r}.")

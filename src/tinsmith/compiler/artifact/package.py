@@ -56,12 +56,14 @@ def package(
     destination: Path,
     input_files: Path | None = None,
     program: Program | None = None,
+    schedules: Mapping[str, bytes] | None = None,
 ) -> Package:
     """Writes `destination`/`request.artifact_name`.
 
     `input_files` is the folder of the customer's files: all but `model.files` are carried over. `program`
-    tells the kernels, and of a network what was found out about its outputs. The bytes depend on the
-    arguments' contents and on the versions of Tinsmith and its toolchain alone.
+    tells the kernels, and of a network what was found out about its outputs; `schedules` is the file of the
+    schedules that a search or the customer gave it. The bytes depend on the arguments' contents and on the
+    versions of Tinsmith and its toolchain alone.
     """
     with TemporaryDirectory(prefix="package-") as scratch:
         dlr_library = Path(scratch) / target.dlr_library
@@ -75,10 +77,11 @@ def package(
             "tinsmith.h": (C_FOLDER / "tinsmith.h").read_bytes(),
             **_evidence_files(evidence),
             **_tvm_files(model, program),
+            **(schedules or {}),
         }
         carried = Carried({}, ())
         if input_files is not None:
-            carried = carry(input_files, model.files, (*files, FILE_NAME))
+            carried = carry(input_files, (*model.files, *(schedules or {})), (*files, FILE_NAME))
             files |= carried.files
         manifest = _manifest(request, model, target, files, input_files, program)
         files[FILE_NAME] = manifest.to_json().encode()

@@ -56,7 +56,8 @@ def lacking(target: Target) -> tuple[str, ...]:
     """Features that code compiled for `target.cpu` may use and this processor has not; only x86 has any."""
     if target.arch not in ("x86_64", "x86"):
         return ()
-    needed = {_FLAGS[macro] for macro in _macros(target.arch, target.cpu, target.features) if macro in _FLAGS}
+    macros = toolchain.macros(target.arch, target.cpu, target.features)
+    needed = {_FLAGS[macro] for macro in macros if macro in _FLAGS}
     return tuple(sorted(needed - host_flags()))
 
 
@@ -95,13 +96,3 @@ def host_name() -> str:
         return "unknown"
     name = next((line for line in lines if line.startswith("model name")), "")
     return name.partition(":")[2].strip() or "unknown"
-
-
-@cache
-def _macros(arch: str, cpu: str, features: tuple[str, ...]) -> frozenset[str]:
-    """The macros that Clang defines for a processor."""
-    flags = [part for feature in features for part in ("-Xclang", "-target-feature", "-Xclang", feature)]
-    machine = "i686" if arch == "x86" else arch
-    command = ["clang", f"--target={machine}-unknown-linux-gnu", f"-march={cpu}", *flags]
-    text = toolchain.run([*command, "-dM", "-E", "-x", "c", "/dev/null"], Path("/"))
-    return frozenset(line.split()[1] for line in text.splitlines() if line.startswith("#define"))

@@ -12,9 +12,18 @@ from tinsmith.compiler.ir.network import Network
 from tinsmith.spec.targets import Target
 
 
-def emit(model: Model | Network, target: Target, directory: Path) -> Program:
-    """Writes the C program of `model` for `target` into `directory`, which must exist."""
-    kind = "networks" if isinstance(model, Network) else "trees"
-    generator: Any = import_module(f"{__package__}.{kind}.emit")
-    program: Program = generator.emit(model, target, directory)
-    return program
+def emit(model: Model | Network, target: Target, directory: Path, book: Any = None) -> Program:
+    """Writes the C program of `model` for `target` into `directory`, which must exist.
+
+    `book`: the schedules of a network's layers, where they are not the shipped ones; see `networks.choices`.
+    """
+    if isinstance(model, Network):
+        network: Program = _generator("networks").emit(model, target, directory, book)
+        return network
+    trees: Program = _generator("trees").emit(model, target, directory)
+    return trees
+
+
+def _generator(kind: str) -> Any:
+    """Imported when it is needed: a job has to do with one of them."""
+    return import_module(f"{__package__}.{kind}.emit")

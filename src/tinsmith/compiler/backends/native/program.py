@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +39,6 @@ class Program:
     """For the report: kernels chosen per variant, table bytes, trees, nodes, conditions ..."""
     outputs: tuple[Tensor, ...] = ()
     """Of a network: what tinsmith_describe() tells of its outputs, in its order. Trees leave it empty."""
+    timed: Mapping[Any, Set[str]] = field(default_factory=dict)
+    """Of a network that counts cycles: the geometries of the layers whose counts `tinsmith_cycles` holds, in
+    order, and the kernels of each."""

@@ -93,6 +93,16 @@ def run(arguments: Sequence[str | Path], directory: Path) -> str:
     return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
+@cache
+def macros(arch: str, cpu: str, features: tuple[str, ...]) -> frozenset[str]:
+    """The names of the macros that Clang defines for an x86 processor."""
+    flags = [part for feature in features for part in ("-Xclang", "-target-feature", "-Xclang", feature)]
+    machine = "i686" if arch == "x86" else arch
+    command = ["clang", f"--target={machine}-unknown-linux-gnu", f"-march={cpu.replace('_', '-')}", *flags]
+    text = run([*command, "-dM", "-E", "-x", "c", "/dev/null"], Path("/"))
+    return frozenset(line.split()[1] for line in text.splitlines() if line.startswith("#define"))
+
+
 def triple(target: Target) -> str:
     """Clang's triple with the Android API level where there is one."""
     return f"{target.triple}{target.android_api or ''}"

@@ -15,9 +15,11 @@ from tinsmith.compiler.backends.native.networks.kernels.contraction import plan_
 from tinsmith.compiler.backends.native.networks.kernels.depthwise import plan_depthwise
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane
+from tinsmith.compiler.backends.native.networks.kernels.schedule import Geometry
 from tinsmith.compiler.backends.native.networks.kernels.window import Window
 from tinsmith.compiler.backends.native.networks.kernels.winograd import (
     plan_winograd,
+    winograd_fits,
     winograd_halo,
     winograd_pays,
 )
@@ -40,10 +42,11 @@ def plan_layer(layer: Layer) -> Plan:
             residual_row=None if layer.residual is None else layer.out.static_shape[-1],
             activation=activation,
             node=layer.origin,
+            schedules=layer.schedules,
         )
     convolution = Convolution.of(layer)
     plan: Callable[..., Plan] = plan_convolution
-    options: dict[str, Any] = {"window": convolution.window}
+    options: dict[str, Any] = {"window": convolution.window, "schedules": layer.schedules}
     if convolution.is_depthwise:
         plan = plan_depthwise
     elif convolution.takes_winograd:
@@ -62,6 +65,14 @@ def plan_layer(layer: Layer) -> Plan:
     )
 
 
+def layer_geometry(layer: Layer) -> Geometry:
+    """What its schedule goes by."""
+    if isinstance(layer.form, Gemm):
+        depth, columns = layer.weights.shape
+        return Geometry("gemm", (1, math.prod(layer.x.static_shape[:-1])), depth, columns)
+    return Convolution.of(layer).geometry(layer.out.static_shape[0])
+
+
 @dataclass(frozen=True)
 class Convolution:
     """A convolution over images; one over rows is one over images of height 1."""
@@ -71,6 +82,8 @@ class Convolution:
     size: tuple[int, int]
     """Height and width of the output."""
     groups: int
+    algorithm: str = ""
+    """As scheduled; "": the cheaper one."""
 
     @classmethod
     def of(cls, layer: Layer) -> Convolution:
@@ -86,7 +99,23 @@ class Convolution:
         pads = Halo(begins[0], begins[1], ends[0], ends[1])
         window = Window((strides[0], strides[1]), (dilations[0], dilations[1]), pads)
         height, width = (1, *layer.out.static_shape[2:])[-2:]
-        return cls(weights, window, (height, width), form.groups)
+        return cls(weights, window, (height, width), form.groups, layer.schedules[0].algorithm)
+
+    def geometry(self, images: int) -> Geometry:
+        """Of so many images."""
+        columns, depth, high, wide = self.weights.shape
+        return Geometry(
+            "depthwise" if self.is_depthwise else "conv",
+            self.size,
+            depth,
+            columns // self.groups,
+            (high, wide),
+            self.window.strides,
+            self.window.dilations,
+            self.groups,
+            images,
+            winograd_fits((high, wide), self.window, self.groups, (depth, columns)),
+        )
 
     @property
     def is_depthwise(self) -> bool:
@@ -95,7 +124,9 @@ class Convolution:
 
     @property
     def takes_winograd(self) -> bool:
-        """Winograd's algorithm is cheaper."""
+        """Winograd's algorithm is cheaper, or scheduled."""
+        if self.algorithm:
+            return self.algorithm == "winograd"
         columns, depth, high, wide = self.weights.shape
         return winograd_pays(self.size, (depth, columns), (high, wide), self.window, self.groups)
 

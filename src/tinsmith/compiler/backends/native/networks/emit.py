@@ -15,6 +15,13 @@ import numpy as np
 from tinsmith.compiler.backends.native.networks import memory
 from tinsmith.compiler.backends.native.networks.calls import plan_layer
 from tinsmith.compiler.backends.native.networks.chains import join_chains
+from tinsmith.compiler.backends.native.networks.choices import (
+    Book,
+    Choices,
+    geometry_of,
+    instruction_sets,
+    shipped,
+)
 from tinsmith.compiler.backends.native.networks.dump import look
 from tinsmith.compiler.backends.native.networks.expression import STORAGE
 from tinsmith.compiler.backends.native.networks.externs import (
@@ -30,6 +37,7 @@ from tinsmith.compiler.backends.native.networks.integer_calls import plan_intege
 from tinsmith.compiler.backends.native.networks.integer_layers import IntegerLayer, find_integer_layers
 from tinsmith.compiler.backends.native.networks.interface import network_interface
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
+from tinsmith.compiler.backends.native.networks.kernels.schedule import Geometry
 from tinsmith.compiler.backends.native.networks.layers import Layer, find_layers
 from tinsmith.compiler.backends.native.networks.layouts import assign_layouts, rim
 from tinsmith.compiler.backends.native.networks.literals import put_literals
@@ -81,24 +89,34 @@ EXPORTS = (
     *("tinsmith_abi_version", "tinsmith_describe", "tinsmith_inputs", "tinsmith_outputs"),
     *("tinsmith_run", "tinsmith_set_threads", "tinsmith_tvm_run"),
 )
+CYCLES = "tinsmith_cycles"
+"""uint64_t per timed layer: of all runs."""
 COMMON_SOURCES = ("network_entry.c", "network_model.c", "tvm_abi.c")
 C_FOLDER = Path(__file__).parent / "c"
 
 
-def emit(network: Network, target: Target, directory: Path) -> Program:
+def emit(
+    network: Network, target: Target, directory: Path, book: Book | None = None, timed: bool = False
+) -> Program:
     """Writes the C program of `network` for `target` into `directory`, which must exist.
+
+    `book`: schedules of layers; None: those that are shipped. `timed`: the library of one processor counts
+    the cycles of its layers, in an array `tinsmith_cycles`, for whoever looks for better schedules.
 
     Raises ClientError that names every node that is not compiled.
     """
     loops = lower(network)
+    choices = Choices(shipped() if book is None else book, instruction_sets(target))
     look("lower", loops, loops)
     for change in PASSES:
+        if change is assign_layouts:  # which depends on the algorithms
+            loops = choices.choose(loops)
         before, loops = loops, change(loops)
         look(change.__name__, before, loops)
     elsewhere = {*loops.inputs, *loops.outputs}
     plan = memory.plan(loops, elsewhere)
     tables = Tables()
-    writer = StageWriter(loops, plan, tables)
+    writer = StageWriter(loops, plan, tables, timed)
     functions = writer.functions()
     sizes = writer.sizes
     facts = {
@@ -107,6 +125,7 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
         "flops": flops(loops),
         "arena_bytes": plan.size,
         "tensor_bytes": plan.unshared,
+        "scheduled": len(choices.chosen),
     }
     scratch = max((kernel.scratch_bytes for kernel in writer.kernels.values()), default=0)
     tables.define("SCRATCH_BYTES", -(-scratch // 64) * 64, "Memory of a kernel, for every thread.")
@@ -121,7 +140,8 @@ def emit(network: Network, target: Target, directory: Path) -> Program:
     (directory / "network.c").write_text(_source(functions, writer))
     for path in [*sorted(C_FOLDER.glob("*.h")), *(C_FOLDER / name for name in COMMON_SOURCES)]:
         (directory / path.name).write_bytes(path.read_bytes())
-    return Program(directory, _units(target), EXPORTS, facts, outputs)
+    exports = (*EXPORTS, CYCLES) if timed else EXPORTS
+    return Program(directory, _units(target), exports, facts, outputs, writer.timed_layers)
 
 
 @dataclass
@@ -131,12 +151,15 @@ class StageWriter:
     loops: Loops
     plan: memory.MemoryPlan
     tables: Tables
+    timed: bool = False
     calls: list[str] = field(default_factory=list)
     """Statements of the function that runs everything."""
     sizes: dict[Size, int] = field(default_factory=dict)
     """Number of each run-time size."""
     kernels: dict[str, Plan] = field(default_factory=dict)
     """The kernels that are called, by name."""
+    timed_layers: dict[Geometry, set[str]] = field(default_factory=dict)
+    """The layers whose cycles are counted, and their kernels."""
     _constants: dict[Tensor, str] = field(default_factory=dict)
     _count: int = 0
     _repeats: int = 0
@@ -289,7 +312,7 @@ class StageWriter:
         w, bias = (self._numbers(array, stage.origin) for array in (plan.weights, plan.bias))
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual]
         x, out = f"(const void *){names.tensors[stage.x]}", f"(void *){names.tensors[stage.out]}"
-        return kernel_call(plan, stage, x, w, bias, residual, out)
+        return self._timed(stage, plan, kernel_call(plan, stage, x, w, bias, residual, out))
 
     def _product(self, stage: Product, names: Names) -> list[str]:
         plan = plan_of(stage)
@@ -297,7 +320,18 @@ class StageWriter:
         self.kernels.setdefault(plan.function, plan)
         residual = "NULL" if stage.residual is None else names.tensors[stage.residual.tensor]
         x, w = names.tensors[stage.x.tensor], names.tensors[stage.w.tensor]
-        return kernel_call(plan, stage, x, w, "NULL", residual, names.tensors[stage.out])
+        call = kernel_call(plan, stage, x, w, "NULL", residual, names.tensors[stage.out])
+        return self._timed(stage, plan, call)
+
+    def _timed(self, stage: Stage, plan: Plan, lines: list[str]) -> list[str]:
+        """The statements, which count their cycles where that is wanted."""
+        geometry = geometry_of(stage) if self.timed else None
+        if geometry is None:
+            return lines
+        self.timed_layers.setdefault(geometry, set()).add(plan.function)
+        counter = f"{CYCLES}[{list(self.timed_layers).index(geometry)}]"
+        clock = "__builtin_readcyclecounter()"
+        return [f"{counter} -= {clock};", *lines, f"{counter} += {clock};"]
 
     def _numbers(self, array: np.ndarray[Any, Any], note: str) -> str:
         tensor = Tensor(note, array.dtype.name, array.shape, array)
@@ -398,6 +432,9 @@ def _source(functions: Sequence[str], writer: StageWriter) -> str:
     )
     includes = "".join(f'#include "{name}"\n' for name in names)
     functions = [*(plan.source for plan in kernels), *functions]
+    if writer.timed:
+        count = len(writer.timed_layers) + 1
+        functions = [f'__attribute__((visibility("default"))) uint64_t {CYCLES}[{count}];', *functions]
     return (
         "/* network.c: one function per stage, and the order in which they run. */\n"
         f"{includes}\n#ifdef TS_VARIANT\n#define TS_RUN TS_NAME(ts_network)\n#else\n"

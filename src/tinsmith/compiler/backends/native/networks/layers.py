@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from tinsmith.compiler.backends.native.networks import epilogue
 from tinsmith.compiler.backends.native.networks.absorb import Absorber
 from tinsmith.compiler.backends.native.networks.epilogue import Activation, Affine, Residual
+from tinsmith.compiler.backends.native.networks.kernels.schedule import DEFAULT, Schedules
 from tinsmith.compiler.ir.loops import Contract, Conv, Gemm, Loops, Repeat, Stage, read_elsewhere
 from tinsmith.compiler.ir.scalars import Expr, Tensor
 
@@ -30,6 +31,7 @@ class Layer(Stage):
     residual: Tensor | None = None
     activation: tuple[Expr, Expr] | None = None
     """A function's value, and the part of it that stands for its argument."""
+    schedules: Schedules = field(default=(DEFAULT,), kw_only=True)
 
     @property
     def whole(self) -> tuple[Tensor, ...]:

@@ -10,6 +10,7 @@ from tinsmith.compiler.backends.native.networks.absorb import Absorber
 from tinsmith.compiler.backends.native.networks.addresses import flat, same_place
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan
 from tinsmith.compiler.backends.native.networks.kernels.product import Stack, plan_product
+from tinsmith.compiler.backends.native.networks.kernels.schedule import DEFAULT, Geometry, Schedules
 from tinsmith.compiler.backends.native.networks.views import through
 from tinsmith.compiler.ir.loops import Contract, Gemm, Loops, Map, Stage, View
 from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, substitute
@@ -38,6 +39,7 @@ class Product(Stage):
     depth: Var
     scale: float = 1.0
     residual: Place | None = None
+    schedules: Schedules = (DEFAULT,)
 
     @property
     def whole(self) -> tuple[Tensor, ...]:
@@ -206,6 +208,15 @@ def plan_of(product: Product) -> Plan | None:
         scale=product.scale,
         residual=None if product.residual is None else matrices(product.residual, "residual"),
         node=product.origin,
+        schedules=product.schedules,
+    )
+
+
+def product_geometry(product: Product) -> Geometry:
+    """What its schedule goes by."""
+    *stack, row, column = product.vars
+    return Geometry(
+        "product", (1, _extent([row])), _extent([product.depth]), _extent([column]), groups=_extent(stack)
     )
 
 

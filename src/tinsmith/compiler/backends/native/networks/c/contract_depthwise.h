@@ -18,6 +18,8 @@ struct ts_depthwise {
     size_t images, x_image, y_image, residual_image;
     /* Work items of a row: parts of the channels. */
     size_t parts;
+    /* Most pixels of a tile; 0: eight. */
+    size_t tile_rows;
 };
 
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -99,7 +101,8 @@ TS_INLINE void ts_depthwise_row(const struct ts_depthwise *p, int lanes, const f
                                 const float *bias, const float *residual, float *y, ts_activation activation)
 {
     const size_t kept = ts_shares_pixels(p) ? p->wide : 1, room = TS_REGISTERS - 2 - kept;
-    const struct ts_cut cut = ts_cut(p->width, room < 8 ? room : 8);
+    const size_t most = p->tile_rows ? p->tile_rows : 8;
+    const struct ts_cut cut = ts_cut(p->width, room < most ? room : most);
     for (size_t part = 0; part < cut.parts; part++) {
         const size_t start = ts_cut_start(cut, part);
         const float *from = x + start * p->stride * p->x_pixel;

@@ -32,7 +32,7 @@ TS_INLINE struct ts_operands ts_at_vector(const struct ts_contraction *p, struct
 TS_INLINE void ts_tiles(const struct ts_contraction *p, int vectors, int tail, struct ts_operands at, size_t first,
                         size_t last, size_t high, ts_activation activation)
 {
-    const size_t rows = (size_t)ts_tile_rows(vectors);
+    const size_t rows = (size_t)ts_tile_rows(p, vectors);
     const bool whole = p->height > 1 && 2 * p->width <= rows;
     const struct ts_cut cut = whole ? ts_cut(p->height, rows / p->width) : ts_cut(p->width, rows);
     const size_t tiles = whole ? cut.parts : p->height * cut.parts;

@@ -22,6 +22,8 @@ struct ts_product {
     size_t outer, x_outer, w_outer, y_outer, residual_outer;
     size_t inner, x_inner, w_inner, y_inner, residual_inner;
     size_t blocks, slices;
+    /* Of a tile; see contract_tile.h. */
+    size_t tile_vectors, tile_rows;
 };
 
 typedef float ts_quad __attribute__((vector_size(16), aligned(4)));
@@ -97,7 +99,9 @@ TS_INLINE void ts_product_item(const struct ts_product *p, struct ts_operands at
                                                .y_pixel = p->y_row,
                                                .residual = p->residual,
                                                .residual_pixel = p->residual_row,
-                                               .blocks = p->blocks};
+                                               .blocks = p->blocks,
+                                               .tile_vectors = p->tile_vectors,
+                                               .tile_rows = p->tile_rows};
     if (!packed)
         ts_pack(p, at.w, columns, panels);
     at.w = panels;

@@ -34,6 +34,8 @@ struct ts_contraction {
     size_t blocks, slices;
     /* Items are numbered slice by slice (weights stay in cache), or block by block (pixels stay in cache). */
     bool slice_major;
+    /* Vectors and most pixels of a tile; 0: as this header finds best. */
+    size_t tile_vectors, tile_rows;
 };
 
 /* Where a tile begins. */
@@ -76,6 +78,8 @@ struct ts_operands {
  * cache. */
 TS_INLINE int ts_tile_vectors(const struct ts_contraction *p)
 {
+    if (p->tile_vectors)
+        return (int)p->tile_vectors;
 #if defined(__AVX512F__)
     return p->height * p->width <= 2 || p->x_pixel * sizeof(float) % TS_ALIAS == 0 ? 4 : 2;
 #elif defined(__i386__)
@@ -88,10 +92,11 @@ TS_INLINE int ts_tile_vectors(const struct ts_contraction *p)
 }
 
 /* Rows of a tile with `vectors` vectors in a row. With four, one row less leaves a register for the input. */
-TS_INLINE int ts_tile_rows(int vectors)
+TS_INLINE int ts_tile_rows(const struct ts_contraction *p, int vectors)
 {
     const int rows = vectors == 4 && TS_SUMS > 24 ? 24 / vectors : TS_SUMS / vectors;
-    return rows < 14 ? rows : 14;
+    const int most = p->tile_rows && p->tile_rows < 14 ? (int)p->tile_rows : 14;
+    return rows < most ? rows : most;
 }
 
 /* Into how many sums each element of a small tile is split: one sum alone would wait for every addition. */

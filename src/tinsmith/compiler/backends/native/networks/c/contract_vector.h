@@ -22,6 +22,15 @@
 /* Floats in a vector. */
 #define TS_LANES (TS_VECTOR_BYTES / 4)
 
+/* Of the values for vectors of 16, 32 and 64 bytes on x86-64, the one of this processor. */
+#if TS_VECTOR_BYTES == 64
+#define TS_BY_VECTOR(sse2, avx2, avx512) (avx512)
+#elif TS_VECTOR_BYTES == 32
+#define TS_BY_VECTOR(sse2, avx2, avx512) (avx2)
+#else
+#define TS_BY_VECTOR(sse2, avx2, avx512) (sse2)
+#endif
+
 /* Floats in a row of a panel of weights: one cache line, the same on every processor. */
 #define TS_PANEL 16
 

@@ -21,6 +21,8 @@ struct ts_winograd {
     size_t images, x_image, y_image, residual_image;
     /* A work item is `patches` patches x `part` columns, a multiple of TS_PANEL. */
     size_t patches, part;
+    /* Of a tile of the products; see contract_tile.h. */
+    size_t tile_vectors, tile_rows;
 };
 
 #define TS_PATCH 36
@@ -135,7 +137,9 @@ TS_INLINE void ts_winograd_products(const struct ts_winograd *p, size_t width, c
                                            .high_block = 1,
                                            .columns = width,
                                            .y_pixel = width,
-                                           .blocks = 1};
+                                           .blocks = 1,
+                                           .tile_vectors = p->tile_vectors,
+                                           .tile_rows = p->tile_rows};
     const size_t panels = (p->columns + TS_PANEL - 1) / TS_PANEL;
     for (size_t i = 0; i < TS_PATCH; i++) {
         const struct ts_operands at = {patches + i * ts_combination(p, p->deep),

@@ -12,6 +12,13 @@ from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTI
 from tinsmith.compiler.backends.native.networks.kernels.pack import SLICE, pack_panels, pad_bias
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.compiler.backends.native.networks.kernels.planes import NO_HALO, Plane
+from tinsmith.compiler.backends.native.networks.kernels.schedule import (
+    DEFAULT,
+    Schedule,
+    Schedules,
+    merged,
+    tile,
+)
 from tinsmith.compiler.backends.native.networks.kernels.window import STEP, Window, check_convolution
 
 ITEM_FLOPS = 2**19
@@ -37,6 +44,7 @@ def plan_gemm(
     residual_row: int | None = None,
     activation: Activation = IDENTITY,
     node: str = "",
+    schedules: Schedules = (DEFAULT,),
 ) -> Plan:
     """y[rows, N] = activation(x[rows, K] @ weights[K, N] + bias[N] + residual[rows, N]).
 
@@ -47,7 +55,9 @@ def plan_gemm(
     y = Plane(1, 1, rows, columns, buffer_channels=y_row)
     residual = None if residual_row is None else Plane(1, 1, rows, columns, buffer_channels=residual_row)
     kernel = np.ascontiguousarray(weights.T)[:, :, None, None]
-    plan = plan_convolution(x, y, kernel, bias, residual=residual, activation=activation, node=node)
+    plan = plan_convolution(
+        x, y, kernel, bias, residual=residual, activation=activation, node=node, schedules=schedules
+    )
     return replace(plan, halo=NO_HALO)
 
 
@@ -62,6 +72,7 @@ def plan_convolution(
     residual: Plane | None = None,
     activation: Activation = IDENTITY,
     node: str = "",
+    schedules: Schedules = (DEFAULT,),
 ) -> Plan:
     """ONNX Conv of `x` with weights [out channels, in channels / groups, height, width] into `y`.
 
@@ -70,9 +81,10 @@ def plan_convolution(
     check_convolution(x, y, weights, window, groups, residual)
     out_channels, depth, high, wide = weights.shape
     columns = out_channels // groups
-    constants = {
+    taps = [_taps(x, depth, (high, wide), window, schedule.passes) for schedule in schedules]
+    constants: dict[str, Any] = {
         **_pixels(x, y, residual, window, (high, wide)),
-        **_taps(x, depth, (high, wide), window),
+        **merged(taps),
         "columns": columns,
         "bias": True,
         "groups": groups,
@@ -81,7 +93,8 @@ def plan_convolution(
         "residual": residual is not None,
         "residual_group": columns if residual else 0,
     }
-    constants |= _blocks(constants)
+    constants |= _items(constants, depth * high * wide, schedules)
+    constants |= tile(schedules, ("vectors", "rows"))
     start = x.start - window.pads.top * x.row - window.pads.left * x.pixel
     offsets = {"x": start, "w": 0, "bias": 0, "residual": residual.start if residual else 0, "y": y.start}
     name, source, headers = define(
@@ -134,18 +147,18 @@ def _pixels(
     }
 
 
-def _taps(x: Plane, depth: int, kernel: tuple[int, int], window: Window) -> dict[str, Any]:
-    """The sum: adjoining taps are one, and a deep sum of one tap is cut into several."""
+def _taps(x: Plane, depth: int, kernel: tuple[int, int], window: Window, passes: int) -> dict[str, int]:
+    """The sum: adjoining taps are one, and a deep sum is cut into `passes`; 0: as suits the cache."""
     high, wide = kernel
     high_step, wide_step = x.row * window.dilations[0], x.pixel * window.dilations[1]
     high_block = high
     if wide_step == depth or wide == 1:
         wide, depth, wide_step = 1, wide * depth, 0
     if high * wide == 1:
-        part = _divisor(depth, DEPTH)
+        part = depth // passes if passes else _divisor(depth, DEPTH)
         high, depth, high_step, high_block = depth // part, part, part, 1
-    elif high * wide * depth > 4 * DEPTH:
-        high_block = 1
+    elif passes or high * wide * depth > 4 * DEPTH:
+        high_block = high // (passes or high)
     return {
         "high": high,
         "wide": wide,
@@ -164,13 +177,12 @@ def _divisor(depth: int, most: int) -> int:
     return best if 2 * best >= most else depth
 
 
-def _blocks(constants: dict[str, Any]) -> dict[str, Any]:
-    """How the output is cut into work items; the same on every processor.
+def _items(constants: dict[str, Any], depth: int, schedules: Schedules) -> dict[str, Any]:
+    """How the output is cut into work items, which is the same on every processor, and their order.
 
     Blocks of a slice are small, because neighbours are done as one. Where slices of a block follow each other
     instead, fewer than two tiles of pixels would waste registers.
     """
-    depth = constants["high"] * constants["wide"] * constants["deep"]
     pixels = constants["height"] * constants["width"]
     slices = -(-constants["columns"] // SLICE)
     flops = 2 * depth * pixels * min(constants["columns"], SLICE)
@@ -178,8 +190,13 @@ def _blocks(constants: dict[str, Any]) -> dict[str, Any]:
         slices == 1 or depth * constants["columns"] * 4 > NEAR_BYTES or constants["columns"] > pixels
     )
     least = TALLEST if slice_major else 2 * TALLEST
+    blocks = max(1, min(pixels // least, flops // ITEM_FLOPS))
     return {
         "slices": slices,
-        "blocks": max(1, min(pixels // least, flops // ITEM_FLOPS)),
-        "slice_major": slice_major,
+        "blocks": max(blocks, min(pixels // TALLEST, blocks * schedules[0].split)),
+        **merged([{"slice_major": _slice_major(schedule, slice_major)} for schedule in schedules]),
     }
+
+
+def _slice_major(schedule: Schedule, default: bool) -> bool:
+    return schedule.order == "slices" if schedule.order else default

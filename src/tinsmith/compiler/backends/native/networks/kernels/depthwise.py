@@ -9,6 +9,7 @@ from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTI
 from tinsmith.compiler.backends.native.networks.kernels.pack import PANEL, pad_bias, padded
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.compiler.backends.native.networks.kernels.planes import Plane
+from tinsmith.compiler.backends.native.networks.kernels.schedule import DEFAULT, Schedules, tile
 from tinsmith.compiler.backends.native.networks.kernels.window import STEP, Window, check_convolution
 
 ITEMS = 32
@@ -28,6 +29,7 @@ def plan_depthwise(
     residual: Plane | None = None,
     activation: Activation = IDENTITY,
     node: str = "",
+    schedules: Schedules = (DEFAULT,),
 ) -> Plan:
     """ONNX Conv with as many groups as input and output channels; `weights` is [channels, 1, height, width].
 
@@ -35,7 +37,7 @@ def plan_depthwise(
     """
     check_convolution(x, y, weights, window, x.channels, residual)
     channels, _, high, wide = weights.shape
-    constants = {
+    constants: dict[str, int | bool | str] = {
         "height": y.height,
         "width": y.width,
         "channels": channels,
@@ -55,6 +57,7 @@ def plan_depthwise(
         "x_image": x.image,
         "y_image": y.image,
         "residual_image": residual.image if residual else 0,
+        **tile(schedules, ("rows",)),
     }
     parts = max(1, min(padded(channels) // PANEL // LEAST_PANELS, -(-ITEMS // (y.images * y.height))))
     constants["parts"] = parts

@@ -10,6 +10,7 @@ from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTI
 from tinsmith.compiler.backends.native.networks.kernels.contraction import ITEM_FLOPS
 from tinsmith.compiler.backends.native.networks.kernels.pack import NOTE, SLICE
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
+from tinsmith.compiler.backends.native.networks.kernels.schedule import DEFAULT, Schedules, tile
 from tinsmith.errors import InternalError
 
 LEAST_ROWS = 32
@@ -46,6 +47,7 @@ def plan_product(
     residual: Stack | None = None,
     activation: Activation = IDENTITY,
     node: str = "",
+    schedules: Schedules = (DEFAULT,),
 ) -> Plan:
     """y[rows, columns] = activation(scale * x[rows, depth] @ w[depth, columns] + residual[rows, columns]).
 
@@ -69,6 +71,7 @@ def plan_product(
         "inner": stack[1],
         "blocks": blocks,
         "slices": slices,
+        **tile(schedules, ("vectors", "rows")),
     }
     placed = {"x": x, "w": w, "y": y} | ({"residual": residual} if residual else {})
     for name, part in placed.items():

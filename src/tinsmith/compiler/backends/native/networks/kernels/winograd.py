@@ -16,6 +16,7 @@ from tinsmith.compiler.backends.native.networks.kernels.activation import IDENTI
 from tinsmith.compiler.backends.native.networks.kernels.pack import NOTE, PANEL, pack_panels, pad_bias, padded
 from tinsmith.compiler.backends.native.networks.kernels.plan import Plan, define
 from tinsmith.compiler.backends.native.networks.kernels.planes import Halo, Plane
+from tinsmith.compiler.backends.native.networks.kernels.schedule import DEFAULT, Schedules, tile
 from tinsmith.compiler.backends.native.networks.kernels.window import Window, check_convolution
 
 PATCH = 36
@@ -50,6 +51,12 @@ def winograd_halo(size: tuple[int, int], pads: Halo) -> Halo:
     return Halo(pads.top, pads.left, pads.bottom + -height % 4, pads.right + -width % 4)
 
 
+def winograd_fits(kernel: tuple[int, int], window: Window, groups: int, channels: tuple[int, int]) -> bool:
+    """Whether the layer has this form, and enough channels to be tried."""
+    plain = window.strides == (1, 1) and window.dilations == (1, 1) and groups == 1
+    return plain and kernel == (3, 3) and min(channels) >= LEAST_CHANNELS
+
+
 def winograd_pays(
     size: tuple[int, int], channels: tuple[int, int], kernel: tuple[int, int], window: Window, groups: int
 ) -> bool:
@@ -58,13 +65,12 @@ def winograd_pays(
     `size`: height and width of the output; `channels`: in and out. A transform costs about 110 additions per
     patch and input channel, 90 per output channel.
     """
-    if kernel != (3, 3) or window.strides != (1, 1) or window.dilations != (1, 1) or groups != 1:
+    if not winograd_fits(kernel, window, groups, channels):
         return False
     patches = -(-size[0] // 4) * -(-size[1] // 4)
     depth, columns = channels
     cost = patches * (PATCH * depth * columns + 110 * depth + 90 * columns)
-    deep = min(channels) >= LEAST_CHANNELS and patches >= LEAST_PATCHES
-    return deep and cost < GAIN * 9 * size[0] * size[1] * depth * columns
+    return patches >= LEAST_PATCHES and cost < GAIN * 9 * size[0] * size[1] * depth * columns
 
 
 def plan_winograd(
@@ -77,6 +83,7 @@ def plan_winograd(
     residual: Plane | None = None,
     activation: Activation = IDENTITY,
     node: str = "",
+    schedules: Schedules = (DEFAULT,),
 ) -> Plan:
     """ONNX Conv of `x` with weights [out channels, in channels, 3, 3], step and dilation 1.
 
@@ -85,8 +92,8 @@ def plan_winograd(
     halo = winograd_halo((y.height, y.width), window.pads)
     check_convolution(x, y, weights, window, 1, residual, needed=halo)
     columns, depth, *_ = weights.shape
-    patches, part = _item(y, depth, columns)
-    constants = {
+    patches, part = _item(y, depth, columns, schedules[0].split or 1)
+    constants: dict[str, int | bool | str] = {
         "height": y.height,
         "width": y.width,
         "x_row": x.row,
@@ -104,6 +111,7 @@ def plan_winograd(
         "residual_image": residual.image if residual else 0,
         "patches": patches,
         "part": part,
+        **tile(schedules, ("vectors", "rows")),
     }
     start = x.start - window.pads.top * x.row - window.pads.left * x.pixel
     residual_start = residual.start if residual else 0
@@ -151,8 +159,8 @@ def _patches(y: Plane) -> int:
     return -(-y.height // 4) * -(-y.width // 4)
 
 
-def _item(y: Plane, depth: int, columns: int) -> tuple[int, int]:
-    """Patches and columns of a work item."""
+def _item(y: Plane, depth: int, columns: int, split: int) -> tuple[int, int]:
+    """Patches and columns of a work item; `split`: with so many times as many blocks of patches."""
     parts = -(-columns // PART)
     patches, most = _patches(y), max(1, _patches(y) // LEAST_PATCHES)
     room = SCRATCH // (4 * PATCH * (depth + padded(-(-columns // parts))))
@@ -161,4 +169,4 @@ def _item(y: Plane, depth: int, columns: int) -> tuple[int, int]:
         blocks = min(most, blocks + 1)
     if y.images * blocks * parts < ITEMS:
         parts = min(2 * parts, max(1, padded(columns) // (2 * PANEL)))
-    return -(-patches // blocks), padded(-(-columns // parts))
+    return -(-patches // (split * blocks)), padded(-(-columns // parts))
