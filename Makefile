@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
-SHARDED = $(if $(SHARD),--shard $(SHARD))
+SHARDED = $(if $(SHARD),--shard $(SHARD)) $(if $(JOBS),--jobs $(JOBS))
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
 .PHONY: help setup system toolchains demo test quick check format docs bench bench-trees bench-networks tuning-tables corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean

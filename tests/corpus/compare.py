@@ -202,7 +202,8 @@ def main(corpus: Path, identities: list[str], names: list[str]) -> int:
         for name in names:
             outcome = compare(corpus, identity, TARGETS[name])
             good &= outcome.agrees
-            print(f"    {name:<22} {outcome.text[:150]}", flush=True)
+            text = outcome.text[:150] if outcome.agrees else outcome.text
+            print(f"    {name:<22} {text}", flush=True)
         agree += good
         print(f"{'agrees ' if good else 'DIFFERS'} {identity}", flush=True)
     print(f"corpus: {agree} of {len(identities)} agree")
