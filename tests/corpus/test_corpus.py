@@ -11,7 +11,7 @@ import pytest
 
 from tests.corpus.compare import MODELS, TARGETS, compare
 
-SMALL = 2_000_000
+SMALL = 3_200_000
 """Bytes of a network that is compiled here."""
 TREES = ("XGBOOST", "SKLEARN")
 CASES = [
