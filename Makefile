@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
+SHARDED = $(if $(SHARD),--shard $(SHARD)) $(if $(JOBS),--jobs $(JOBS))
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
 .PHONY: help setup system toolchains demo test quick check format docs bench bench-trees bench-networks tuning-tables corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean
@@ -86,15 +87,16 @@ corpus-fetch: setup toolchains
 fuzz: setup
 	HYPOTHESIS_EXAMPLES=5000 $(RUN)/pytest tests/compiler/backends/native/trees/test_random_ensembles.py
 
-## onnx-suite    onnx's own node tests, compiled and executed here, under qemu and in wine; the counts
+## onnx-suite    onnx's own node tests, compiled and executed here, under qemu and in wine; the counts;
+##               TARGETS="ml_c6g rasp4b", SAMPLE=240 (spread over the operators) and SHARD=3/16 take a part
 onnx-suite: setup
 	@sh tools/system-packages.sh wine
-	$(RUN)/python -m tests.onnx_suite.suite
+	$(RUN)/python -m tests.onnx_suite.suite $(if $(TARGETS),--target $(TARGETS)) $(if $(SAMPLE),--sample $(SAMPLE)) $(SHARDED)
 
-## sanitize      the same under AddressSanitizer and UndefinedBehaviorSanitizer
+## sanitize      the same under AddressSanitizer and UndefinedBehaviorSanitizer; SHARD=3/16 takes a part of it
 sanitize: setup
 	@sh tools/system-packages.sh sanitizers
-	$(RUN)/python -m tests.onnx_suite.suite --target sanitizers
+	$(RUN)/python -m tests.onnx_suite.suite --target sanitizers $(SHARDED)
 
 ## faults        kill -9 at random moments over many real jobs, a table
 faults: setup

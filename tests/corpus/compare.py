@@ -128,7 +128,7 @@ def against_reference(model: dict[str, Any], artifact: Path, target: Target, tex
         names = [tensor.name for tensor in inputs]
         answers = [compiled.run(dict(zip(names, sample, strict=True))) for sample in samples]
     else:
-        samples = samples[:EMULATED_SAMPLES]
+        samples = samples if machine.method == "native" else samples[:EMULATED_SAMPLES]
         found = emulated(artifact, manifest, target, machine, samples)
         answers = [dict(zip(outputs, arrays, strict=True)) for arrays in found]
     worst = 0.0
@@ -202,7 +202,8 @@ def main(corpus: Path, identities: list[str], names: list[str]) -> int:
         for name in names:
             outcome = compare(corpus, identity, TARGETS[name])
             good &= outcome.agrees
-            print(f"    {name:<22} {outcome.text[:150]}", flush=True)
+            text = outcome.text[:150] if outcome.agrees else outcome.text
+            print(f"    {name:<22} {text}", flush=True)
         agree += good
         print(f"{'agrees ' if good else 'DIFFERS'} {identity}", flush=True)
     print(f"corpus: {agree} of {len(identities)} agree")

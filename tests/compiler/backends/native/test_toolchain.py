@@ -34,6 +34,17 @@ def test_failures_are_ours_and_carry_the_messages(tmp_path: Path) -> None:
         toolchain.run(["clang", "--target=nowhere-at-all", "-c", "x.c"], tmp_path)
 
 
+def test_a_loop_that_cannot_be_unrolled_is_no_failure(tmp_path: Path) -> None:
+    loop = '_Pragma("clang loop unroll(full)") for (int i = 0; i < n; i++) x[i] *= 2;'
+    (tmp_path / "x.c").write_text(f"void f(float *x, int n); void f(float *x, int n) {{ {loop} }}\n")
+    command = toolchain.compile_command(platforms()["LINUX_X86_64"], tmp_path / "x.c", "x.o", None, (), ())
+    assert "-Werror" in command
+    toolchain.run(command, tmp_path)
+    assert (tmp_path / "x.o").exists()
+    with pytest.raises(InternalError, match="loop not unrolled"):
+        toolchain.run([*command, "-Werror=pass-failed"], tmp_path)
+
+
 def test_a_tool_that_was_killed_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "zig").write_text("#!/bin/sh\nkill -9 $$\n")
     (tmp_path / "zig").chmod(0o755)

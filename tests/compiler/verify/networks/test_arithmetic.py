@@ -157,3 +157,21 @@ def test_quantised_convolutions(attributes: dict[str, Any], channels: int) -> No
     found = quick(model, inputs)
     assert len(np.unique(found)) > 5
     np.testing.assert_array_equal(found, runtime(model, inputs), strict=True)
+
+
+@pytest.mark.parametrize("opset", [13, 18, 19, 21])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_dequantized_in_every_opset(opset: int, axis: int) -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(-128, 128, (3, 4)).astype(np.int8)
+    scale = random.uniform(0.1, 2, (x.shape[axis],)).astype(np.float32)
+    inputs: Arrays = [x, scale, random.integers(-9, 9, scale.shape).astype(np.int8)]
+    model = made("DequantizeLinear", inputs, TensorProto.FLOAT, opset, axis=axis)
+    np.testing.assert_array_equal(quick(model, inputs), runtime(model, inputs), strict=True)
+
+
+@pytest.mark.parametrize("rank", [3, 4, 5])
+def test_global_maximum_of_any_rank(rank: int) -> None:
+    inputs = [np.random.default_rng(0).standard_normal((2, 3, 4, 5, 6)[:rank]).astype(np.float32)]
+    model = made("GlobalMaxPool", inputs, TensorProto.FLOAT)
+    np.testing.assert_array_equal(quick(model, inputs), runtime(model, inputs), strict=True)

@@ -86,6 +86,13 @@ def test_the_native_answer_counts_where_a_discontinuity_parts_them() -> None:
     assert not agrees(np.zeros((2, 3)), np.ones((2, 2), np.float32), native=np.ones((2, 1), np.float32))
 
 
+def test_all_elements_together_may_be_less_far_off_than_one() -> None:
+    exact, allowance = np.array([1.0, 2.0, np.inf, np.nan]), Allowance(0, 0.5, 0.3)
+    assert agrees(exact, np.array([1.4, 2.0, np.inf, np.nan], np.float32), allowance)
+    assert not agrees(exact, np.array([1.4, 2.4, np.inf, np.nan], np.float32), allowance)
+    assert not agrees(exact, np.array([1.6, 2.0, np.inf, np.nan], np.float32), allowance)
+
+
 def test_complex_numbers() -> None:
     assert agrees([1 + 2j], np.array([1 + 2.05j], np.complex64), SOME)
     assert not agrees([1 + 2j], np.array([1 + 3j], np.complex64), SOME)

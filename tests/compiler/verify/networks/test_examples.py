@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import onnx_ir
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
-from tinsmith.compiler.artifact.samples import Samples, from_files, to_files
+from tinsmith.compiler.artifact.samples import Arrays, Samples, from_files, to_files
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.networks import examples as module
 from tinsmith.compiler.verify.networks import reference
-from tinsmith.compiler.verify.networks.examples import arithmetics_of, evidence, examples, runs_of
+from tinsmith.compiler.verify.networks.compare import compare
+from tinsmith.compiler.verify.networks.evaluator import DisturbedEvaluator
+from tinsmith.compiler.verify.networks.examples import Examples, arithmetics_of, evidence, examples, runs_of
 from tinsmith.compiler.verify.networks.inputs import KINDS
-from tinsmith.errors import ClientError
+from tinsmith.errors import ClientError, InternalError
 from tinsmith_runtime.manifest import Tensor
 
 
@@ -37,6 +40,105 @@ def unary(operator: str, out: str = "float32", size: int = 3, **attributes: Any)
         (TensorSpec("x", "float32", (size,)),),
         (TensorSpec("y", out, (size,)),),
     )
+
+
+ROWS, WIDTH, LAYERS = 512, 64, 32
+
+
+def deep(wrong: str = "") -> Network:
+    """Layers of bytes, quantised one after the other, so that a number that falls to the other side of the
+    middle between two steps moves some of the next layer's; `wrong` is how one of them errs."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((512, WIDTH))
+    steps: dict[str, Any] = {"s0": np.float32(4 / 127), "z0": np.uint8(128)}
+    nodes = [helper.make_node("QuantizeLinear", ["x", "s0", "z0"], ["q0"])]
+    for n in range(LAYERS):
+        w = random.standard_normal((WIDTH, WIDTH)) * np.sqrt(2 / WIDTH)
+        scale = (np.abs(w).max(axis=0) / 127).astype(np.float32)
+        bias = (random.standard_normal(WIDTH) / 10).astype(np.float32)
+        codes = np.rint(w / scale).astype(np.int8)
+        x = np.maximum(x @ (codes * scale) + bias, 0)
+        step = np.float32(x.max() / 255)
+        x = np.clip(np.rint(x / step), 0, 255) * step
+        zero = 0 if n else 128
+        if n == LAYERS // 3:
+            zero += wrong == "zero point"
+            scale[::16] *= np.float32(1.1 if wrong == "scale" else 1)
+            codes[40:44] *= wrong != "depth"
+            codes[:, 5] = np.roll(codes[:, 5], wrong == "channel")
+            bias *= wrong != "bias"
+        steps |= {f"s{n + 1}": step, f"z{n + 1}": np.uint8(0), f"x{n}": np.uint8(zero)}
+        steps |= {f"w{n}": codes, f"ws{n}": scale, f"wz{n}": np.zeros(WIDTH, np.int8), f"b{n}": bias}
+        nodes += [
+            helper.make_node("DequantizeLinear", [f"q{n}", f"s{n}", f"x{n}"], [f"d{n}"]),
+            helper.make_node("DequantizeLinear", [f"w{n}", f"ws{n}", f"wz{n}"], [f"v{n}"], axis=1),
+            helper.make_node("MatMul", [f"d{n}", f"v{n}"], [f"m{n}"]),
+            helper.make_node("Add", [f"m{n}", f"b{n}"], [f"a{n}"]),
+            helper.make_node("Relu", [f"a{n}"], [f"r{n}"]),
+            helper.make_node("QuantizeLinear", [f"r{n}", f"s{n + 1}", f"z{n + 1}"], [f"q{n + 1}"]),
+        ]
+    nodes.append(helper.make_node("DequantizeLinear", [f"q{LAYERS}", f"s{LAYERS}", f"z{LAYERS}"], ["y"]))
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [ROWS, WIDTH])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [ROWS, WIDTH])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in steps.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    x_spec, y_spec = (TensorSpec(name, "float32", (ROWS, WIDTH)) for name in "xy")
+    return Network("ONNX", "", "", onnx_ir.serde.deserialize_model(model), (x_spec,), (y_spec,))
+
+
+@pytest.fixture(scope="module")
+def right() -> Network:
+    return deep()
+
+
+@pytest.fixture(scope="module")
+def quantised(right: Network) -> Examples:
+    return examples(right)
+
+
+def errors(found: Examples, answers: Callable[[Arrays], Arrays]) -> list[str]:
+    """What comparing tells of every run that is wrong."""
+    texts = []
+    for run in found.runs:
+        (y,) = answers(run.inputs)
+        try:
+            compare(run.wanted, (y.astype(np.float32),), ["y"], "")
+        except InternalError as error:
+            texts.append(str(error))
+    return texts
+
+
+def test_a_deep_quantised_network_may_round_otherwise(
+    quantised: Examples, right: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert quantised.arithmetics == ("quantised",)
+    assert "float64" in quantised.reference
+    assert errors(quantised, reference.native(right).evaluate) == []
+    monkeypatch.setattr(DisturbedEvaluator, "turn", 7)
+    other = reference.disturbed(right)[0]
+    assert errors(quantised, other.evaluate) == []
+    apart = [np.abs(other.evaluate(run.inputs)[0] - run.wanted.exact[0]).max() for run in quantised.runs]
+    limits = [0.03 * np.abs(run.wanted.exact[0]).max() for run in quantised.runs]
+    assert any(np.greater(apart, limits)), "nothing that a fixed tolerance of 3 % would have refused"
+
+
+@pytest.mark.parametrize("wrong", ["zero point", "scale", "depth", "channel", "bias"])
+def test_but_not_compute_otherwise(quantised: Examples, wrong: str) -> None:
+    assert errors(quantised, reference.native(deep(wrong)).evaluate)
+
+
+def test_the_evidence_holds_what_roundings_come_to(quantised: Examples, right: Network) -> None:
+    runs = runs_of(evidence(right))
+    assert [run.wanted.kind for run in runs] == list(KINDS)
+    for carried, run in zip(runs, quantised.runs, strict=True):
+        (allowed,), (original,) = carried.wanted.allowances, run.wanted.allowances
+        assert original.typical is not None
+        assert allowed.typical is not None
+        assert original.typical <= allowed.typical <= 1.1 * original.typical
 
 
 def test_runs_of_every_kind_with_exact_and_native_answers(network: Network) -> None:
@@ -137,6 +239,8 @@ def test_no_more_travels_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> Non
         {"allowed": [[]] * 4},
         {"allowed": [[[0]]] * 4},
         {"allowed": [[["a", "b"]]] * 4},
+        {"allowed": [[[0, 0, 0, 0]]] * 4},
+        {"allowed": [[[0, 0, "c"]]] * 4},
     ],
 )
 def test_a_malformed_claim_is_refused(claim: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.networks import reference
-from tinsmith.compiler.verify.networks.reference import Unable, exact, native
+from tinsmith.compiler.verify.networks.evaluator import DISTURBANCE
+from tinsmith.compiler.verify.networks.reference import Unable, disturbed, exact, native
 from tinsmith.compiler.verify.networks.widen import widen
 
 F32, F16, BF16, F64, I64 = (
@@ -180,3 +181,48 @@ def test_onnxruntime_pads_with_zeros_before_a_maximum() -> None:
     (second,), (first,) = oracle.evaluate((x,)), exact(network).evaluate((x,))
     assert first[0, 0, 0, 0] == 0
     np.testing.assert_array_equal(first, second)
+
+
+STEP = {"step": np.array(1, np.float32), "zero": np.array(0, np.int8)}
+"""Of which all halves are as near to the one as to the other neighbour."""
+
+
+def quantised(body: bool = False) -> Network:
+    """y = x rounded to whole numbers; in a branch, where asked."""
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "step", "zero"], ["y"]),
+    ]
+    if body:
+        branch = helper.make_graph(nodes, "b", [], [helper.make_tensor_value_info("y", F32, None)])
+        nodes = [helper.make_node("If", ["yes"], ["y"], then_branch=branch, else_branch=branch)]
+    return make(nodes, {**STEP, "yes": np.array(True)})
+
+
+@pytest.mark.parametrize("body", [False, True])
+def test_what_lies_between_two_steps_falls_to_either_side(body: bool) -> None:
+    x = np.resize(np.array([0.5, 1.5, -2.5, 100], np.float32), 64)
+    (wanted,) = exact(quantised(body)).evaluate((x,))
+    np.testing.assert_array_equal(wanted, np.rint(x))
+    answers = [oracle.evaluate((x,))[0] for oracle in disturbed(quantised(body))]
+    for answer in answers:
+        assert set(np.abs(answer - x).tolist()) == {0, 0.5}
+        assert (answer != wanted).any()
+        assert answer[3::4].tolist() == [100] * 16
+    if not body:
+        assert (answers[0] != answers[1]).any()
+    again = [oracle.evaluate((x,))[0] for oracle in disturbed(quantised(body))]
+    np.testing.assert_array_equal(again, answers)
+
+
+def test_what_lies_elsewhere_does_not() -> None:
+    x = np.resize(np.array([0.5, -0.5], np.float32) * np.float32(1 - 4 * DISTURBANCE), 64)
+    for oracle in disturbed(quantised()):
+        assert not oracle.evaluate((x,))[0].any()
+
+
+def test_floats_are_not_disturbed() -> None:
+    network = make([helper.make_node("Exp", ["x"], ["y"])])
+    (wanted,) = exact(network).evaluate((X,))
+    for oracle in disturbed(network):
+        np.testing.assert_array_equal(oracle.evaluate((X,))[0], wanted, strict=True)

@@ -11,7 +11,9 @@ from onnx import TensorProto, helper
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.networks.tolerance import (
     MOST_SLACK,
+    MOST_SPREAD,
     SLACK,
+    SPREAD,
     TOLERANCES,
     Allowance,
     allow,
@@ -88,3 +90,27 @@ def test_integers_are_exact_but_for_quantised_bytes(dtype: str) -> None:
     assert allow(exact, exact, dtype, TOLERANCES["float32"]) == Allowance(0, 0)
     steps = 1 if dtype in ("int8", "uint8") else 0
     assert allow(exact, exact, dtype, TOLERANCES["quantised"]) == Allowance(0, steps)
+
+
+def test_a_quantised_network_may_be_as_far_off_as_its_roundings_move_it() -> None:
+    exact, quantised = np.array([3.0, -4.0]), TOLERANCES["quantised"]
+    near, far = np.array([3.1, -4.0]), np.array([3.1, -4.2])
+    allowance = allow(exact, exact + 1, "float32", quantised, [near, far])
+    assert allowance.absolute == pytest.approx(SPREAD * 0.2)
+    assert allowance.typical == pytest.approx(SPREAD * np.sqrt(0.025))
+    most = allow(exact, None, "float32", quantised, [exact + 100])
+    assert most.absolute == pytest.approx(MOST_SPREAD * 4)
+    assert most.typical == pytest.approx(MOST_SPREAD * np.sqrt(12.5))
+    least = allow(exact, exact, "float32", quantised, [exact])
+    assert least.typical == pytest.approx(quantised.relative * np.sqrt(12.5))
+    assert allow(exact, exact, "float32", quantised, [exact]).absolute == quantised.absolute * 4
+    assert allow(exact, exact, "float32", quantised).typical is None
+
+
+def test_and_its_bytes_by_whole_steps() -> None:
+    exact, quantised = np.array([100, -128], np.int8), TOLERANCES["quantised"]
+    assert allow(exact, None, "int8", quantised, [exact]) == Allowance(0, 1)
+    assert allow(exact, None, "int8", quantised, [exact - np.array([3, 0], np.int8)]) == Allowance(0, 4)
+    assert allow(exact, None, "int8", quantised, [-1 - exact]) == Allowance(0, MOST_SPREAD * 128)
+    places = np.array([100, 3])
+    assert allow(places, None, "int64", quantised, [places + 5]) == Allowance(0, 0)

@@ -11,7 +11,9 @@ from onnx.reference.op_run import OpRun
 from onnx.reference.ops import (
     op_batch_normalization,
     op_conv_integer,
+    op_dequantize_linear,
     op_erf,
+    op_global_max_pool,
     op_matmul_integer,
     op_qlinear_conv,
     op_qlinear_matmul,
@@ -109,6 +111,17 @@ class Gelu(OpRun):  # type: ignore[misc,unused-ignore]
         else:
             inner = erf(wide / math.sqrt(2))
         return ((0.5 * wide * (1 + inner)).astype(x.dtype),)
+
+
+class DequantizeLinear(op_dequantize_linear.DequantizeLinear_25):  # type: ignore[misc,unused-ignore]
+    """The evaluator's own begins with opset 19, but is right for opsets 10 to 18 too."""
+
+
+class GlobalMaxPool(op_global_max_pool.GlobalMaxPool):  # type: ignore[misc,unused-ignore]
+    """The evaluator's own takes other axes than the spatial ones where these are not two."""
+
+    def _run(self, x: Array) -> tuple[Array]:  # type: ignore[override,unused-ignore]
+        return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
 
 
 def _along(parameter: Array, axis: int, rank: int) -> Array:
@@ -218,8 +231,10 @@ OPERATORS = (
     Conv,
     ConvInteger,
     ConvTranspose,
+    DequantizeLinear,
     Erf,
     Gelu,
+    GlobalMaxPool,
     Impossible,
     MatMulInteger,
     MaxPool,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.artifact.samples import Arrays
-from tinsmith.compiler.verify.networks.tolerance import Allowance
+from tinsmith.compiler.verify.networks.tolerance import Allowance, root_mean_square
 from tinsmith.errors import InternalError
 
 _SHOWN = 5
@@ -78,6 +78,12 @@ def compare_output(
         wrong &= ~(unlike & same(other, answer))
     if wrong.any():
         raise Wrong(_listing(wrong, expected, answer, error, allowance))
+    typical = root_mean_square(error)
+    if allowance.typical is not None and typical > allowance.typical:
+        raise Wrong(
+            f"all elements together are wrong: root mean square of the errors {typical:.3g}, "
+            f"allowed {allowance.typical:.3g}"
+        )
     return _difference(expected, error)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from zlib import crc32
 
 import ml_dtypes
 import numpy as np
@@ -14,9 +15,15 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.verify.draw import Draw
 
 LARGE = 1024
 """Elements from which on a weight stays out of the message."""
+
+DISTURBANCE = 2.0**-23
+"""Of the largest number: what the roundings of a factor and a sum in float32 come to."""
+ROUNDED = {"QuantizeLinear": 0, "DynamicQuantizeLinear": 0, "QLinearMatMul": 6, "QLinearConv": 6}
+"""Operators that round to steps, and the input to move: the real numbers, or of an exact sum its scale."""
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -79,11 +86,14 @@ class Evaluator(ReferenceEvaluator):
                 options["linked_attributes"] = attributes
             if node.need_context():
                 options["context"] = known
-            outputs = node.run(*(self._read(known[name]) for name in node.input), **options)
+            outputs = node.run(*self._inputs(node, known), **options)
             known.update(zip(node.output, outputs, strict=False))
             for name in dying:
                 known.pop(name, None)
         return [self._read(known[name]) for name in (output_names or self.output_names)]
+
+    def _inputs(self, node: Any, known: Mapping[str, Any]) -> list[Any]:
+        return [self._read(known[name]) for name in node.input]
 
     def _read(self, value: Any) -> Any:
         return widened(value) if self.wide and isinstance(value, np.ndarray | np.generic) else value
@@ -93,6 +103,36 @@ class WideEvaluator(Evaluator):
     """Evaluates a graph that `widen` made: every float of fewer bits is float64 where it is read."""
 
     wide = True
+
+
+class DisturbedEvaluator(WideEvaluator):
+    """The same, but for what is rounded to steps of a quantised number: that is moved by chance, each number
+    on its own, by as much as arithmetic in float32 may be off."""
+
+    turn = 0
+    """Others are moved otherwise."""
+
+    def _inputs(self, node: Any, known: Mapping[str, Any]) -> list[Any]:
+        inputs = super()._inputs(node, known)
+        place = ROUNDED.get(node.onnx_node.op_type)
+        if place is not None:
+            seed = crc32(f"{self.turn}/{node.onnx_node.output[0]}".encode())
+            inputs[place] = disturbed(inputs[place], seed)
+        return inputs
+
+
+class DisturbedAgain(DisturbedEvaluator):
+    """In another way."""
+
+    turn = 1
+
+
+def disturbed(array: NDArray[Any], seed: int) -> NDArray[Any]:
+    """Every number moved by at most DISTURBANCE of the largest."""
+    size = np.abs(array)
+    reach = DISTURBANCE * size[np.isfinite(size)].max(initial=0.0)
+    moved: NDArray[Any] = array + reach * (2 * Draw(seed).uniform(np.shape(array)) - 1)
+    return moved
 
 
 def widened(array: Any) -> Any:

@@ -67,9 +67,11 @@ def examples(network: Network) -> Examples:
             reasons.append(f"{oracle.name}: {error}")
             continue
         own = _evaluate(_lenient(reference.native(network)), [inputs for _, inputs in made])
+        moved = reference.disturbed(network) if "quantised" in kinds else []
+        others = [_evaluate(_lenient(one), [inputs for _, inputs in made]) for one in moved]
         runs = [
-            _run(network, name, inputs, exact, native, kinds)
-            for (name, inputs), exact, native in zip(made, answers, own, strict=True)
+            _run(network, name, inputs, exact, native, kinds, [one[number] for one in others])
+            for number, ((name, inputs), exact, native) in enumerate(zip(made, answers, own, strict=True))
         ]
         return Examples(tuple(runs), oracle.name, kinds)
     return Examples((), "", kinds, "; ".join(reasons))
@@ -99,10 +101,22 @@ def _lenient(oracle: Oracle) -> Callable[[Arrays], Arrays | None]:
 
 
 def _run(
-    network: Network, name: str, inputs: Arrays, exact: Arrays, native: Arrays | None, kinds: tuple[str, ...]
+    network: Network,
+    name: str,
+    inputs: Arrays,
+    exact: Arrays,
+    native: Arrays | None,
+    kinds: tuple[str, ...],
+    disturbed: Sequence[Arrays | None],
 ) -> Run:
     allowances = tuple(
-        allow(array, native[index] if native else None, spec.dtype, TOLERANCES[kinds[index]])
+        allow(
+            array,
+            native[index] if native else None,
+            spec.dtype,
+            TOLERANCES[kinds[index]],
+            [one[index] for one in disturbed if one and kinds[index] == "quantised"],
+        )
         for index, (spec, array) in enumerate(zip(network.outputs, exact, strict=True))
     )
     return Run(inputs, Wanted(name, exact, native, allowances))
@@ -128,7 +142,7 @@ def evidence(network: Network) -> Samples:
         "reference": found.reference,
         "arithmetics": list(found.arithmetics),
         "executed": [run.wanted.kind for run in found.runs],
-        "allowed": [[[one.relative, _rounded(one.absolute)] for one in allowances] for allowances in carried],
+        "allowed": [[_claimed(one) for one in allowances] for allowances in carried],
     }
     return Samples(tuple(samples), claim)
 
@@ -136,13 +150,7 @@ def evidence(network: Network) -> Samples:
 def runs_of(samples: Samples) -> tuple[Run, ...]:
     """The runs of an artifact's evidence. Raises ClientError when its claim is malformed."""
     try:
-        allowed = [
-            tuple(
-                Allowance(float(relative) + 2.0 ** (1 - CARRIED_BITS) * (relative > 0), float(absolute))
-                for relative, absolute in run
-            )
-            for run in samples.claim["allowed"]
-        ]
+        allowed = [tuple(_allowance(*numbers) for numbers in run) for run in samples.claim["allowed"]]
         if [len(one) for one in allowed] != [len(run.outputs) for run in samples.runs]:
             raise ValueError("as many allowances as outputs were expected")
     except (KeyError, TypeError, ValueError) as error:
@@ -151,6 +159,18 @@ def runs_of(samples: Samples) -> tuple[Run, ...]:
         Run(sample.inputs, Wanted(sample.kind, sample.outputs, None, allowances))
         for sample, allowances in zip(samples.runs, allowed, strict=True)
     )
+
+
+def _claimed(allowance: Allowance) -> list[float]:
+    """As the claim holds it."""
+    numbers = [allowance.relative, _rounded(allowance.absolute)]
+    return numbers if allowance.typical is None else [*numbers, _rounded(allowance.typical)]
+
+
+def _allowance(relative: float, absolute: float, typical: float | None = None) -> Allowance:
+    """The inverse."""
+    wider = float(relative) + 2.0 ** (1 - CARRIED_BITS) * (relative > 0)
+    return Allowance(wider, float(absolute), None if typical is None else float(typical))
 
 
 def arithmetics_of(samples: Samples) -> tuple[str, ...]:

@@ -14,7 +14,14 @@ import onnx
 from tinsmith.compiler.artifact.samples import Arrays
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.networks.arithmetic import OPERATORS
-from tinsmith.compiler.verify.networks.evaluator import Evaluator, WideEvaluator, message, widened
+from tinsmith.compiler.verify.networks.evaluator import (
+    DisturbedAgain,
+    DisturbedEvaluator,
+    Evaluator,
+    WideEvaluator,
+    message,
+    widened,
+)
 from tinsmith.compiler.verify.networks.widen import widen
 
 RANDOM = frozenset(
@@ -42,12 +49,21 @@ class Oracle:
 
 def exact(network: Network) -> Oracle:
     """ONNX's own reference evaluator on the network in float64."""
-    return Oracle(f"onnx {onnx.__version__} reference evaluator, float64", _Reference(network, wide=True))
+    return Oracle(f"onnx {onnx.__version__} reference evaluator, float64", _Reference(network, WideEvaluator))
+
+
+def disturbed(network: Network) -> list[Oracle]:
+    """Evaluations of a quantised network that are as right as the exact one: in float64 as well, but whatever
+    is rounded to steps has been moved a little, each time otherwise."""
+    return [
+        Oracle(f"onnx {onnx.__version__} reference evaluator, float64, disturbed", _Reference(network, kind))
+        for kind in (DisturbedEvaluator, DisturbedAgain)
+    ]
 
 
 def native(network: Network) -> Oracle:
     """The same in the network's own types."""
-    return Oracle(f"onnx {onnx.__version__} reference evaluator", _Reference(network, wide=False))
+    return Oracle(f"onnx {onnx.__version__} reference evaluator", _Reference(network, Evaluator))
 
 
 def onnxruntime(network: Network) -> Oracle | None:
@@ -60,9 +76,9 @@ def onnxruntime(network: Network) -> Oracle | None:
 
 
 class _Reference:
-    def __init__(self, network: Network, wide: bool) -> None:
+    def __init__(self, network: Network, kind: type[Evaluator]) -> None:
         self._network = network
-        self._wide = wide
+        self._kind = kind
         self._session: Any = None
         self._opening = Lock()
 
@@ -72,7 +88,8 @@ class _Reference:
             raise Unable(f"{', '.join(random)} answers by chance")
         names = [spec.name for spec in self._network.inputs]
         given = {
-            name: widened(array) if self._wide else array for name, array in zip(names, inputs, strict=True)
+            name: widened(array) if self._kind.wide else array
+            for name, array in zip(names, inputs, strict=True)
         }
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -87,10 +104,8 @@ class _Reference:
     def _open(self) -> Any:
         if self._session is None:
             model, weights = message(self._network)
-            if self._wide:
-                self._session = WideEvaluator(widen(model), new_ops=list(OPERATORS), weights=weights)
-            else:
-                self._session = Evaluator(model, new_ops=list(OPERATORS), weights=weights)
+            graph = widen(model) if self._kind.wide else model
+            self._session = self._kind(graph, new_ops=list(OPERATORS), weights=weights)
         return self._session
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,13 @@ SLACK = 4.0
 types is."""
 MOST_SLACK = 1e-2
 """Of the largest |exact| of the output: the least that counts as wrong whatever the reference does."""
+
+SPREAD = 1.5
+"""An output of a quantised network may also be so many times as far from the exact answer as the reference is
+when what it rounds to steps is moved a little: numbers that fall on the other side move all that follow, by
+less in a shallow network and by as much as its roundings are worth in a deep one."""
+MOST_SPREAD = 0.25
+"""Of the exact answer: the least that counts as wrong in a quantised network whatever the reference does."""
 
 _QUANTISED = {
     *(
@@ -99,24 +107,54 @@ class Allowance:
 
     relative: float
     absolute: float
+    typical: float | None = None
+    """The most that the root of the mean square of found - exact may be, over all elements. It tells an error
+    in many elements from the few large differences that rounding makes."""
 
 
-def allow(exact: NDArray[Any], native: NDArray[Any] | None, dtype: str, tolerance: Tolerance) -> Allowance:
-    """For an output of type `dtype`; `native` is the reference's answer in the network's own types."""
+def allow(
+    exact: NDArray[Any],
+    native: NDArray[Any] | None,
+    dtype: str,
+    tolerance: Tolerance,
+    disturbed: Sequence[NDArray[Any]] = (),
+) -> Allowance:
+    """For an output of type `dtype`; `native` is the reference's answer in the network's own types,
+    `disturbed` are those that `reference.disturbed` gives."""
+    apart = [_wide(other) - _wide(exact) for other in disturbed if other.shape == exact.shape]
     if not (dtypes.is_float(dtype) or dtype.startswith(("float", "complex"))):
         narrow = dtypes.is_integer(dtype) and dtypes.itemsize(dtype) == 1
-        return Allowance(0.0, float(tolerance.steps if narrow else 0))
-    magnitude = _largest(np.abs(exact))
+        steps = max(tolerance.steps, np.floor(_spread(exact, apart, _largest))) if narrow else 0
+        return Allowance(0.0, float(steps))
+    magnitude = _largest(exact)
+    absolute = tolerance.absolute * magnitude
+    if apart:
+        least = tolerance.relative * root_mean_square(exact)
+        typical = max(least, _spread(exact, apart, root_mean_square))
+        return Allowance(tolerance.relative, max(absolute, _spread(exact, apart, _largest)), typical)
     slack = 0.0
     if native is not None and native.shape == exact.shape:
         with np.errstate(all="ignore"):
-            slack = SLACK * _largest(np.abs(_wide(native) - _wide(exact)))
-    return Allowance(tolerance.relative, tolerance.absolute * magnitude + min(slack, MOST_SLACK * magnitude))
+            slack = SLACK * _largest(_wide(native) - _wide(exact))
+    return Allowance(tolerance.relative, absolute + min(slack, MOST_SLACK * magnitude))
+
+
+def _spread(
+    exact: NDArray[Any], apart: Sequence[NDArray[Any]], size: Callable[[NDArray[Any]], float]
+) -> float:
+    """What disturbances add, by a measure of size."""
+    return min(SPREAD * max(map(size, apart), default=0.0), MOST_SPREAD * size(_wide(exact)))
+
+
+def root_mean_square(values: NDArray[Any]) -> float:
+    """Of the finite ones."""
+    finite = np.abs(values[np.isfinite(values)])
+    return float(np.sqrt(np.mean(np.square(finite)))) if finite.size else 0.0
 
 
 def _largest(values: NDArray[Any]) -> float:
-    """The largest finite one."""
-    return float(values[np.isfinite(values)].max(initial=0.0))
+    """The magnitude of the largest finite one."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:

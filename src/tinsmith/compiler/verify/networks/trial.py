@@ -56,6 +56,8 @@ class OutputAgreement:
     max_absolute_error: float
     max_relative_error: float
     """To the output's largest magnitude in the run."""
+    max_allowed_error: float
+    """The absolute part, the largest of any run; of a quantised network, with what its roundings come to."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ class Trial:
             reference=self.reference,
             second_opinion=second_opinion,
             original=original,
-            outputs=_agreement(manifest, self.arithmetics, found),
+            outputs=_agreement(manifest, self.arithmetics, found, runs),
             dlr=True,
             **speed,
         )
@@ -258,7 +260,10 @@ def _customer_outputs(answers: Mapping[str, Any], number: int, manifest: Manifes
 
 
 def _agreement(
-    manifest: Manifest, arithmetics: Sequence[str], found: Sequence[Sequence[Difference]]
+    manifest: Manifest,
+    arithmetics: Sequence[str],
+    found: Sequence[Sequence[Difference]],
+    runs: Sequence[Run],
 ) -> tuple[OutputAgreement, ...]:
     return tuple(
         OutputAgreement(
@@ -268,6 +273,7 @@ def _agreement(
             TOLERANCES[arithmetic],
             float(f"{max(run[index].absolute for run in found):.3g}"),
             float(f"{max(run[index].relative for run in found):.3g}"),
+            float(f"{max(run.wanted.allowances[index].absolute for run in runs):.3g}"),
         )
         for index, (tensor, arithmetic) in enumerate(zip(manifest.outputs, arithmetics, strict=True))
     )

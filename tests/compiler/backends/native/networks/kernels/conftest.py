@@ -134,6 +134,12 @@ def convolution() -> Callable[..., Layer]:
     return make_convolution
 
 
+@pytest.fixture(scope="session")
+def convolve() -> Callable[..., NDArray[np.float64]]:
+    """The reference: (x, w, window, groups) -> y, in float64, which holds sums of bytes exactly."""
+    return reference_convolution
+
+
 def run_layers(layers: Sequence[Layer], target: Target, folder: Path) -> list[Floats]:
     """The output buffers."""
     try:
@@ -207,7 +213,7 @@ def make_convolution(
     plan = planner(x, y, w, bias, window=window, activation=function[0], **more)
     buffer = np.full(y.floats, 77, np.float32)
     expected = buffer.astype(np.float64)
-    sums = _convolve(data, w, window, groups) + bias + (added if residual else 0)
+    sums = reference_convolution(data, w, window, groups) + bias + (added if residual else 0)
     pixels(y, expected)[...] = function[1](sums)
     operands = np.zeros(x.floats, np.float32), np.full(other.floats, 55, np.float32)
     pixels(x, operands[0])[...] = data
@@ -219,7 +225,9 @@ def _draw(seed: int, *shape: int) -> Floats:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def _convolve(x: Floats, w: Floats, window: Window, groups: int) -> NDArray[np.float64]:
+def reference_convolution(
+    x: NDArray[Any], w: NDArray[Any], window: Window, groups: int
+) -> NDArray[np.float64]:
     pads, (down, across) = window.pads, window.strides
     images, height, width, _ = x.shape
     out, depth, high, wide = w.shape

@@ -26,6 +26,7 @@ from tinsmith.errors import InternalError
 Array = NDArray[Any]
 Layers = list[tuple[Any, Array, Array]]
 Run = Callable[[Sequence[Any]], list[Array]]
+Convolve = Callable[[Array, Array, Window, int], Array]
 
 UNSIGNED, SIGNED = Source(False, 131), Source(True, -7)
 
@@ -164,6 +165,7 @@ DEPTHWISE: dict[str, dict[str, Any]] = {
 
 
 def convolution(
+    convolve: Convolve,
     seed: int,
     source: Source,
     planner: Callable[..., Any],
@@ -186,7 +188,8 @@ def convolution(
     finish = finish_of(seed, out, w[0].size)
     options = {"groups": groups} if planner is plan_integer_convolution else {}
     plan = planner(x, y, w, source, finish, window=window, **options)
-    answer = finished(convolved(data, w, source, window, groups), finish, 3)
+    sums = convolve(data.astype(np.int64) - source.zero, w, window, groups)
+    answer = finished(sums, finish, 3)
     buffer, before = np.zeros(x.floats, data.dtype), np.full(y.floats, 77, answer.dtype)
     pixels(x, buffer)[...] = data
     after = before.copy()
@@ -194,30 +197,14 @@ def convolution(
     return plan, buffer, before, after
 
 
-def convolved(x: Array, w: Array, source: Source, window: Window, groups: int) -> Array:
-    pads, (down, across) = window.pads, window.strides
-    images, height, width, _ = x.shape
-    out, depth, high, wide = w.shape
-    height, width = window.output((height, width), (high, wide))
-    around = ((0, 0), (pads.top, pads.bottom), (pads.left, pads.right), (0, 0))
-    padded = np.pad(x.astype(np.int64) - source.zero, around)
-    split = padded.reshape(*padded.shape[:3], groups, depth)
-    kernel = w.reshape(groups, out // groups, depth, high, wide).astype(np.int64)
-    y = np.zeros((images, height, width, groups, out // groups), np.int64)
-    for i, j in np.ndindex(high, wide):
-        part = split[:, i * window.dilations[0] :: down, j * window.dilations[1] :: across]
-        y += np.einsum("nhwgc,goc->nhwgo", part[:, :height, :width], kernel[..., i, j])
-    return y.reshape(images, height, width, out)
-
-
-def test_convolution(run_bytes: Run) -> None:
+def test_convolution(run_bytes: Run, convolve: Convolve) -> None:
     depthwise = [
         {**shape, "groups": shape["channels"][0], "planner": plan_integer_depthwise}
         for shape in DEPTHWISE.values()
     ]
     dense = [{**shape, "planner": plan_integer_convolution} for shape in DENSE.values()]
     cases = [
-        convolution(3 * seed + source.signed, source, **shape)
+        convolution(convolve, 3 * seed + source.signed, source, **shape)
         for seed, shape in enumerate(dense + depthwise)
         for source in (UNSIGNED, SIGNED)
     ]

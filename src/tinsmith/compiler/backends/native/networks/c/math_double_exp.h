@@ -22,15 +22,15 @@ static inline int64_t ts_low_integer(double shifted)
 /* 2^n for -1023 < n < 1024; anything for other n. */
 static inline double ts_power_of_two(int64_t n)
 {
-    return ts_from_bits((uint64_t)(n + 1023) << 52);
+    return ts_from_bits(((uint64_t)n + 1023) << 52);
 }
 
 /* x * 2^n for |n| < 2000, rounded once where x is near 1. */
 static inline double ts_scale(double x, int64_t n)
 {
-    /* Without a signed shift of 64 bits, which AVX2 lacks. */
-    int64_t half = (int64_t)((uint64_t)(n + 4096) >> 1) - 2048;
-    return x * ts_power_of_two(half) * ts_power_of_two(n - half);
+    /* Without a signed shift of 64 bits, which AVX2 lacks; unsigned, as n is anything where x is a NaN. */
+    uint64_t half = (((uint64_t)n + 4096) >> 1) - 2048;
+    return x * ts_power_of_two((int64_t)half) * ts_power_of_two((int64_t)((uint64_t)n - half));
 }
 
 /* x kept within [least, most]; NaN stays. */
