@@ -86,9 +86,9 @@ def _built(name: str, batch: int) -> tuple[onnx.ModelProto, dict[str, np.ndarray
     return model, inputs(model)
 
 
-def inputs(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+def inputs(model: onnx.ModelProto, seed: int = 1) -> dict[str, np.ndarray]:
     """Normal numbers, ids of words, masks of ones."""
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(seed)
     fed = {}
     for value in model.graph.input:
         shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]

@@ -25,8 +25,9 @@ import onnx_ir
 import onnxruntime as ort
 from onnxruntime import quantization
 
-from bench.network_speed import CACHE, onnxruntime
-from bench.networks import inputs, save
+from bench.network_engines import onnxruntime
+from bench.network_rows import CACHE
+from bench.networks import inputs, provide
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.networks.emit import emit
 from tinsmith.compiler.ir.network import Network, TensorSpec
@@ -70,15 +71,14 @@ def main() -> None:
 
 def row(name: str) -> str:
     """One network."""
-    plain, folder = CACHE / name, CACHE / f"{name}-int8"
-    if not (plain / "model.onnx").exists():
-        save(name, plain)
+    plain, folder = CACHE / "quantized" / name, CACHE / "quantized" / f"{name}-int8"
+    provide(name, 1, plain)
     if not (folder / "model.onnx").exists():
         folder.mkdir(parents=True, exist_ok=True)
         quantized(plain / "model.onnx", folder / "model.onnx")
     fed = inputs(onnx.load(plain / "model.onnx"))
     runs: dict[str, Callable[[], list[np.ndarray]]] = {
-        "theirs": onnxruntime(folder / "model.onnx", fed, 1),
+        "theirs": onnxruntime(folder, fed, 1).ways["run"],
         "float": compiled(plain / "model.onnx", fed),
         "ours": compiled(folder / "model.onnx", fed),
     }
