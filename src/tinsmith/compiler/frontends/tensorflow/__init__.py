@@ -116,11 +116,7 @@ def _interpreted(
         outputs.append(helper.make_tensor_value_info(own, result.dtype, result.shape))
     used = {name for node in _nodes(builder.main.nodes) for name in node.input}
     kept = [name for name in given if name in inputs.asked or given[name].name in used]
-    order = {name: place for place, name in enumerate(name for name in given)}
-    infos = [
-        helper.make_tensor_value_info(given[name].name, given[name].dtype, given[name].shape)
-        for name in sorted(kept, key=order.__getitem__)
-    ]
+    infos = [helper.make_tensor_value_info(given[name].name, given[name].dtype, given[name].shape) for name in kept]
     graph = helper.make_graph(
         builder.main.nodes, "graph", infos, outputs, initializer=list(builder.initializers.values())
     )

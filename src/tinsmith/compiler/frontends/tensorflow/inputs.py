@@ -26,7 +26,7 @@ class Inputs:
     """What is given to the graph."""
 
     specs: dict[str, tuple[Feed, TensorSpec]] = field(default_factory=dict)
-    """By name, in the order of the graph."""
+    """By name: those that DataInputConfig names in its order, then those that it leaves out."""
     asked: set[str] = field(default_factory=set)
     """Those that DataInputConfig names."""
     missing: dict[str, Refused] = field(default_factory=dict)
@@ -41,7 +41,8 @@ def find_inputs(program: Program, text: str | None, findings: Findings) -> Input
     feeds, named = _matched(program, configs, findings)
     findings.stop()
     result = Inputs(asked=set(named))
-    for feed in feeds:
+    order = list(named)
+    for feed in sorted(feeds, key=lambda feed: order.index(feed.name) if feed.name in named else len(order)):
         if is_training_switch(feed):
             result.off.append(feed)
         config = named.get(feed.name)
