@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# ruff: noqa: B008
 """One graph per operator and form, with what TensorFlow itself answers; run where TensorFlow is installed.
 
     python tests/data/tensorflow/cases.py tests/data/tensorflow/operators.npz [CASE ...]
@@ -33,28 +35,80 @@ def case(name, function, *inputs, lowered=False):
 
 
 def elementwise():
-    for name in (
-        "Abs Acos Asin Atan Ceil Cos Cosh Erf Erfc Expm1 Floor Neg Rint Round Sigmoid Sign Sin Sinh Tan Tanh Exp "
-        "Square Softplus Softsign Relu Relu6 Elu Selu Reciprocal IsNan IsFinite IsInf Asinh"
-    ).split():
+    for name in [
+        "Abs",
+        "Acos",
+        "Asin",
+        "Atan",
+        "Ceil",
+        "Cos",
+        "Cosh",
+        "Erf",
+        "Erfc",
+        "Expm1",
+        "Floor",
+        "Neg",
+        "Rint",
+        "Round",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Sinh",
+        "Tan",
+        "Tanh",
+        "Exp",
+        "Square",
+        "Softplus",
+        "Softsign",
+        "Relu",
+        "Relu6",
+        "Elu",
+        "Selu",
+        "Reciprocal",
+        "IsNan",
+        "IsFinite",
+        "IsInf",
+        "Asinh",
+    ]:
         operator = getattr(raw, name)
-        field = {"Relu": "features", "Relu6": "features", "Elu": "features", "Selu": "features"}.get(name, "x")
+        field = {"Relu": "features", "Relu6": "features", "Elu": "features", "Selu": "features"}.get(
+            name, "x"
+        )
         field = "features" if name in ("Softplus", "Softsign") else field
         data = real(3, 5, low=-0.95, high=0.95) if name in ("Acos", "Asin") else real(3, 5, low=-7, high=7)
         case(name, lambda x, o=operator, f=field: o(**{f: x}), data)
-    for name in "Sqrt Rsqrt Log Log1p Acosh".split():
+    for name in ["Sqrt", "Rsqrt", "Log", "Log1p", "Acosh"]:
         case(name, lambda x, o=getattr(raw, name): o(x=x), real(3, 5, low=1.1, high=9))
     case("LeakyRelu", lambda x: raw.LeakyRelu(features=x, alpha=0.3), real(3, 5))
-    for name in (
-        "Add AddV2 Sub Mul RealDiv Maximum Minimum SquaredDifference FloorDiv FloorMod Pow Atan2 DivNoNan Xlogy Xdivy "
-        "Less LessEqual Greater GreaterEqual Equal NotEqual"
-    ).split():
+    for name in [
+        "Add",
+        "AddV2",
+        "Sub",
+        "Mul",
+        "RealDiv",
+        "Maximum",
+        "Minimum",
+        "SquaredDifference",
+        "FloorDiv",
+        "FloorMod",
+        "Pow",
+        "Atan2",
+        "DivNoNan",
+        "Xlogy",
+        "Xdivy",
+        "Less",
+        "LessEqual",
+        "Greater",
+        "GreaterEqual",
+        "Equal",
+        "NotEqual",
+    ]:
         low = 0.1 if name in ("Pow", "Xlogy") else -3
         a, b = real(2, 1, 4, low=low, high=3), real(3, 1, low=low, high=3)
         case(name, lambda x, y, o=getattr(raw, name): o(x=x, y=y), a, b)
     case("DivNoNan zero", lambda x, y: raw.DivNoNan(x=x, y=y), real(4), np.array([0, 1, 0, 2], np.float32))
     odd = np.array([-3, -2, 2, 3], np.int32)
-    for name in "FloorDiv FloorMod TruncateDiv TruncateMod".split():
+    for name in ["FloorDiv", "FloorMod", "TruncateDiv", "TruncateMod"]:
         numbers = whole(5, 1, low=-12, high=12)
         case(f"{name} int32", lambda x, y, o=getattr(raw, name): o(x=x, y=y), numbers, odd)
     case("AddN", lambda x, y: raw.AddN(inputs=[x, y, x]), real(3, 2), real(3, 2))
@@ -83,10 +137,16 @@ def convolutions():
                 lambda x, p=padding, s=stride: tf.nn.depthwise_conv2d(x, w[..., :2], [1, s, s, 1], p),
                 x,
             )
-            out = [2, 9 * stride, 8 * stride, 5] if padding == "SAME" else [2, 8 * stride + 4, 7 * stride + 3, 5]
+            out = (
+                [2, 9 * stride, 8 * stride, 5]
+                if padding == "SAME"
+                else [2, 8 * stride + 4, 7 * stride + 3, 5]
+            )
             case(
                 f"Transposed {padding} {stride}",
-                lambda x, p=padding, s=stride, o=out: tf.nn.conv2d_transpose(x, np.ones((3, 3, 5, 4), "f") * w[:, :, :1, :1] , o, s, p),
+                lambda x, p=padding, s=stride, o=out: tf.nn.conv2d_transpose(
+                    x, np.ones((3, 3, 5, 4), "f") * w[:, :, :1, :1], o, s, p
+                ),
                 x,
             ) if padding == "SAME" or stride > 1 else None
         case(f"MaxPool {padding}", lambda x, p=padding: tf.nn.max_pool2d(x, 3, 2, p), x)
@@ -95,7 +155,9 @@ def convolutions():
     case("Conv2D explicit", lambda x: tf.nn.conv2d(x, w, 2, [[0, 0], [1, 2], [0, 3], [0, 0]]), x)
     case("Conv2D groups", lambda x: tf.nn.conv2d(x, w[:, :, :2], 1, "SAME"), x)
     case("Conv1D atrous", lambda x: tf.nn.convolution(x, w[0], padding="SAME", dilations=[2]), real(2, 11, 4))
-    case("Conv3D", lambda x: tf.nn.conv3d(x, real(2, 3, 3, 2, 3), [1, 1, 2, 2, 1], "SAME"), real(1, 4, 5, 6, 2))
+    case(
+        "Conv3D", lambda x: tf.nn.conv3d(x, real(2, 3, 3, 2, 3), [1, 1, 2, 2, 1], "SAME"), real(1, 4, 5, 6, 2)
+    )
     case("MaxPool3D", lambda x: tf.nn.max_pool3d(x, 2, 2, "SAME"), real(1, 4, 5, 6, 2))
     case("AvgPool3D", lambda x: tf.nn.avg_pool3d(x, 2, 2, "SAME"), real(1, 4, 5, 6, 2))
     case("BiasAdd", lambda x: tf.nn.bias_add(x, real(4)), x)
@@ -107,14 +169,23 @@ def convolutions():
             lambda x, o=operator, s=statistics: o(x=x, epsilon=1e-3, is_training=False, **s).y,
             x,
         )
-    case("FusedBatchNorm training", lambda x: tf.compat.v1.nn.fused_batch_norm(x, real(4), real(4), is_training=True)[0], x)
+    case(
+        "FusedBatchNorm training",
+        lambda x: tf.compat.v1.nn.fused_batch_norm(x, real(4), real(4), is_training=True)[0],
+        x,
+    )
     case("LRN", lambda x: tf.nn.lrn(x, 2, 1.5, 0.3, 0.75), x)
     case("Softmax", lambda x: tf.nn.softmax(x), x)
     case("LogSoftmax", lambda x: tf.nn.log_softmax(x), x)
 
 
 def matrices():
-    case("MatMul", lambda a, b: raw.MatMul(a=a, b=b, transpose_a=True, transpose_b=True), real(3, 2), real(4, 3))
+    case(
+        "MatMul",
+        lambda a, b: raw.MatMul(a=a, b=b, transpose_a=True, transpose_b=True),
+        real(3, 2),
+        real(4, 3),
+    )
     case("BatchMatMul", lambda a, b: raw.BatchMatMulV2(x=a, y=b, adj_y=True), real(2, 1, 3, 4), real(3, 5, 4))
     case("Einsum", lambda a, b: tf.einsum("BFNH,BTNH->BNFT", a, b), real(2, 3, 2, 4), real(2, 5, 2, 4))
     case("Einsum dots", lambda a, b: tf.einsum("...x,xyz->...yz", a, b), real(2, 3, 4), real(4, 2, 3))
@@ -124,7 +195,7 @@ def matrices():
 
 def reductions():
     x = real(2, 3, 4)
-    for name in "Sum Mean Max Min Prod EuclideanNorm".split():
+    for name in ["Sum", "Mean", "Max", "Min", "Prod", "EuclideanNorm"]:
         operator = getattr(raw, name)
         case(name, lambda x, o=operator: o(input=x, axis=[-1, 0]), x)
         case(f"{name} keep", lambda x, o=operator: o(input=x, axis=1, keep_dims=True), x)
@@ -156,7 +227,12 @@ def slices():
     case("GatherNd", lambda x: tf.gather_nd(x, [[0, 1], [3, 2]]), x)
     case("GatherNd batch", lambda x, i: tf.gather_nd(x, i, batch_dims=1), x, whole(4, 2, 1, low=0, high=5))
     case("ScatterNd", lambda u: tf.scatter_nd([[1], [3], [1]], u, [5, 2]), real(3, 2))
-    case("TensorScatterUpdate", lambda x, u: tf.tensor_scatter_nd_update(x, [[1], [3]], u), real(5, 2), real(2, 2))
+    case(
+        "TensorScatterUpdate",
+        lambda x, u: tf.tensor_scatter_nd_update(x, [[1], [3]], u),
+        real(5, 2),
+        real(2, 2),
+    )
     case("TensorScatterMax", lambda x, u: tf.tensor_scatter_nd_max(x, [[1], [3]], u), real(5, 2), real(2, 2))
     case("Split", lambda x: tf.split(x, 2, axis=2), x)
     case("SplitV", lambda x: tf.split(x, [1, -1, 2], axis=1), x)
@@ -190,13 +266,19 @@ def movement():
     case("Fill", lambda x: x + tf.fill(tf.shape(x), 2.0), real(2, 3))
     case("Range", lambda x: x + tf.range(0.0, 3.0, 0.5), real(6))
     case("linspace", lambda x: x + tf.linspace(0.0, 1.0, 6), real(6))
-    case("OneHot", lambda x: tf.one_hot(x, 5, on_value=2.0, off_value=-1.0), np.array([0, 4, -1, 7], np.int32))
+    case(
+        "OneHot", lambda x: tf.one_hot(x, 5, on_value=2.0, off_value=-1.0), np.array([0, 4, -1, 7], np.int32)
+    )
     case("OneHot axis", lambda x: tf.one_hot(x, 3, axis=1), whole(2, 4, low=0, high=3))
     case("Where", lambda x: tf.where(x), np.array([[True, False], [True, True]]))
     case("boolean_mask", lambda x: tf.boolean_mask(x, x > 0), real(9))
     case("Unique", lambda x: tf.unique(x), np.array([3, 1, 3, 2, 1], np.int32))
     case("TopKV2", lambda x: tf.math.top_k(x, 3), real(2, 7))
-    case("Bincount", lambda x: raw.Bincount(arr=x, size=6, weights=np.zeros(0, np.float32)), np.array([1, 1, 3, 5], np.int32))
+    case(
+        "Bincount",
+        lambda x: raw.Bincount(arr=x, size=6, weights=np.zeros(0, np.float32)),
+        np.array([1, 1, 3, 5], np.int32),
+    )
     case("searchsorted", lambda x: tf.searchsorted(tf.constant([1.0, 2.0, 3.0]), x), real(5, low=0, high=4))
     case("in_top_k", lambda x: tf.math.in_top_k([1, 0], x, 2), real(2, 4))
 
@@ -222,19 +304,41 @@ def images():
             real(2, 5, 6, 2),
             boxes,
         )
-    case("CropAndResize 1", lambda x, b: tf.image.crop_and_resize(x, b, [0, 1, 0], [1, 1]), real(2, 5, 6, 2), boxes)
+    case(
+        "CropAndResize 1",
+        lambda x, b: tf.image.crop_and_resize(x, b, [0, 1, 0], [1, 1]),
+        real(2, 5, 6, 2),
+        boxes,
+    )
 
 
 def detection():
     corners = rng.uniform(0, 1, (12, 2)).astype(np.float32)
     boxes = np.concatenate([corners, corners + rng.uniform(0.2, 0.5, (12, 2)).astype(np.float32)], 1)
     scores = real(12, low=0, high=1)
-    case("NonMaxSuppressionV2", lambda b, s: raw.NonMaxSuppressionV2(boxes=b, scores=s, max_output_size=5, iou_threshold=0.3), boxes, scores)
-    case("NonMaxSuppressionV3", lambda b, s: raw.NonMaxSuppressionV3(boxes=b, scores=s, max_output_size=5, iou_threshold=0.3, score_threshold=0.4), boxes, scores)
+    case(
+        "NonMaxSuppressionV2",
+        lambda b, s: raw.NonMaxSuppressionV2(boxes=b, scores=s, max_output_size=5, iou_threshold=0.3),
+        boxes,
+        scores,
+    )
+    case(
+        "NonMaxSuppressionV3",
+        lambda b, s: raw.NonMaxSuppressionV3(
+            boxes=b, scores=s, max_output_size=5, iou_threshold=0.3, score_threshold=0.4
+        ),
+        boxes,
+        scores,
+    )
     case(
         "NonMaxSuppressionV4",
         lambda b, s: raw.NonMaxSuppressionV4(
-            boxes=b, scores=s, max_output_size=9, iou_threshold=0.3, score_threshold=0.4, pad_to_max_output_size=True
+            boxes=b,
+            scores=s,
+            max_output_size=9,
+            iou_threshold=0.3,
+            score_threshold=0.4,
+            pad_to_max_output_size=True,
         ),
         boxes,
         scores,
@@ -242,7 +346,13 @@ def detection():
     case(
         "NonMaxSuppressionV5",
         lambda b, s: raw.NonMaxSuppressionV5(
-            boxes=b, scores=s, max_output_size=9, iou_threshold=0.3, score_threshold=0.4, soft_nms_sigma=0.0, pad_to_max_output_size=True
+            boxes=b,
+            scores=s,
+            max_output_size=9,
+            iou_threshold=0.3,
+            score_threshold=0.4,
+            soft_nms_sigma=0.0,
+            pad_to_max_output_size=True,
         ),
         boxes,
         scores,
@@ -265,15 +375,23 @@ def quantisation():
     case("FakeQuantVars", lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -3.3, 5.1, 8, True), x)
     case(
         "FakeQuantChannels",
-        lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(x, [-1.0, -2, -3, 0], [1.0, 5, 3, 4]),
+        lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            x, [-1.0, -2, -3, 0], [1.0, 5, 3, 4]
+        ),
         x,
     )
-    case("QuantizeAndDequantize", lambda x: raw.QuantizeAndDequantizeV2(input=x, input_min=-4.0, input_max=3.0, range_given=True), x)
+    case(
+        "QuantizeAndDequantize",
+        lambda x: raw.QuantizeAndDequantizeV2(input=x, input_min=-4.0, input_max=3.0, range_given=True),
+        x,
+    )
 
 
 def control():
     def loop(x):
-        return tf.while_loop(lambda i, s: i < 4, lambda i, s: (i + 1, s * 1.5 + tf.cast(i, tf.float32)), [0, x])[1]
+        return tf.while_loop(
+            lambda i, s: i < 4, lambda i, s: (i + 1, s * 1.5 + tf.cast(i, tf.float32)), [0, x]
+        )[1]
 
     def until(x):
         return tf.while_loop(lambda s: tf.reduce_sum(s) < 50.0, lambda s: s * 1.5, [x])[0]
@@ -339,7 +457,10 @@ def layers():
 
 def recorded(function, inputs, lowered):
     names = [f"x{number}" for number in range(len(inputs))]
-    specs = [tf.TensorSpec(np.shape(data), np.asarray(data).dtype, name) for name, data in zip(names, inputs)]
+    specs = [
+        tf.TensorSpec(np.shape(data), np.asarray(data).dtype, name)
+        for name, data in zip(names, inputs, strict=False)
+    ]
     concrete = tf.function(lambda *tensors: function(*tensors)).get_concrete_function(*specs)
     frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=lowered)
     results = frozen(*(tf.constant(data) for data in inputs))
@@ -348,11 +469,23 @@ def recorded(function, inputs, lowered):
         for key in [key for key in node.attr if key.startswith("_") or key == "config_proto"]:
             del node.attr[key]
     outputs = {tensor.name: result.numpy() for tensor, result in zip(frozen.outputs, results, strict=True)}
-    return graph.SerializeToString(), dict(zip(names, inputs)), outputs
+    return graph.SerializeToString(), dict(zip(names, inputs, strict=False)), outputs
 
 
 def main(path, *chosen):
-    for make in (elementwise, convolutions, matrices, reductions, slices, movement, images, detection, quantisation, control, layers):
+    for make in (
+        elementwise,
+        convolutions,
+        matrices,
+        reductions,
+        slices,
+        movement,
+        images,
+        detection,
+        quantisation,
+        control,
+        layers,
+    ):
         make()
     arrays = {}
     if chosen:

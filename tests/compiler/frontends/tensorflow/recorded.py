@@ -40,7 +40,7 @@ def request(config: str | None = None, options: str | None = None) -> CompileReq
 
 
 def evaluated(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
-    """What ONNX Runtime gives for `model`; ONNX's own evaluator where that does not take an operator's form."""
+    """What ONNX Runtime gives for `model`; ONNX's own evaluator where that does not take a form."""
     outputs = [value.name for value in model.graph.output]
     used = {value.name for value in model.graph.input}
     given = {name: value for name, value in inputs.items() if name in used}

@@ -14,9 +14,10 @@ from tinsmith.compiler.frontends.tensorflow.builder import OPSET, Builder, Value
 from tinsmith.compiler.frontends.tensorflow.bundle import Bundle
 from tinsmith.compiler.frontends.tensorflow.files import Files, find_model, parse
 from tinsmith.compiler.frontends.tensorflow.inputs import Inputs, find_inputs
-from tinsmith.compiler.frontends.tensorflow.interpreter import Interpreter, Scope, described, merged
+from tinsmith.compiler.frontends.tensorflow.interpreter import Interpreter, described, merged
 from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.program import Program, declared_type, frozen, saved
+from tinsmith.compiler.frontends.tensorflow.scope import Scope
 from tinsmith.compiler.frontends.tensorflow.things import Dead, Refused, Thing
 from tinsmith.compiler.frontends.tensorflow.variables import Variables, restored_keys
 from tinsmith.compiler.ir.network import Network
@@ -32,12 +33,13 @@ __all__ = ["lists", "loops", "message", "read", "rules", "steering"]
 
 
 def read(directory: Path, request: CompileRequest) -> Network:
-    """The frozen graph or the signature of a SavedModel under `directory`, with the shapes of DataInputConfig.
+    """The frozen graph or the signature of a SavedModel under `directory`, with the shapes of
+    DataInputConfig.
 
-    CompilerOptions choose the outputs of a frozen graph (`output_names`) or the signature (`signature_def_key`).
-    Raises ClientError with all problems at once: "InputConfiguration" for files that are missing, ambiguous or
-    damaged and for names and shapes that the model does not have; "OperatorNotImplemented" for text, tables and
-    operators that are not compiled, with their nodes.
+    CompilerOptions choose the outputs of a frozen graph (`output_names`) or the signature
+    (`signature_def_key`). Raises ClientError with all problems at once: "InputConfiguration" for files that
+    are missing, ambiguous or damaged and for names and shapes that the model does not have;
+    "OperatorNotImplemented" for text, tables and operators that are not compiled, with their nodes.
     """
     model, origin, warnings = message(directory, request)
     network = shape(model, origin, None)
@@ -116,7 +118,9 @@ def _interpreted(
         outputs.append(helper.make_tensor_value_info(own, result.dtype, result.shape))
     used = {name for node in _nodes(builder.main.nodes) for name in node.input}
     kept = [name for name in given if name in inputs.asked or given[name].name in used]
-    infos = [helper.make_tensor_value_info(given[name].name, given[name].dtype, given[name].shape) for name in kept]
+    infos = [
+        helper.make_tensor_value_info(given[name].name, given[name].dtype, given[name].shape) for name in kept
+    ]
     graph = helper.make_graph(
         builder.main.nodes, "graph", infos, outputs, initializer=list(builder.initializers.values())
     )

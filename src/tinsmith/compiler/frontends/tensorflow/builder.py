@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike, NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 OPSET = onnx.defs.onnx_opset_version()
 FOLDED = 1 << 14
@@ -111,12 +111,16 @@ class Builder:
         """A value that is given from outside."""
         return Value(self.unique(name), dtype, tuple(shape))
 
-    def add(self, op: str, *inputs: Value | None, outputs: int = 1, **attributes: Any) -> Any:
-        """A node of the operator `op`; its output, or a tuple of them when there are several."""
+    def add(self, op: str, *inputs: Value | None, **attributes: Any) -> Value:
+        """The output of a node of the operator `op`. Raises ValueError where the inputs do not fit it."""
+        known = self._known(
+            op, inputs, {key: value for key, value in attributes.items() if value is not None}
+        )
+        return known or self.several(op, 1, *inputs, **attributes)[0]
+
+    def several(self, op: str, outputs: int, *inputs: Value | None, **attributes: Any) -> tuple[Value, ...]:
+        """The outputs of a node that has several."""
         attributes = {name: value for name, value in attributes.items() if value is not None}
-        known = self._known(op, inputs, outputs, attributes)
-        if known is not None:
-            return known
         node = helper.make_node(
             op,
             [self._used(value) for value in inputs],
@@ -126,7 +130,7 @@ class Builder:
         )
         results = self._inferred(node, inputs)
         self.append(node)
-        return results if outputs > 1 else results[0]
+        return results
 
     def append(self, node: onnx.NodeProto) -> None:
         """Adds a finished node."""
@@ -149,11 +153,9 @@ class Builder:
         object.__setattr__(value, "name", name)  # the same constant is written once
         return name
 
-    def _known(
-        self, op: str, inputs: Sequence[Value | None], outputs: int, attributes: dict[str, Any]
-    ) -> Any:
+    def _known(self, op: str, inputs: Sequence[Value | None], attributes: dict[str, Any]) -> Value | None:
         arrays = [None if value is None else value.constant for value in inputs]
-        if outputs > 1 or any(value is not None and value.constant is None for value in inputs):
+        if any(value is not None and value.constant is None for value in inputs):
             return None
         moved = _MOVES.get(op)
         try:
@@ -175,7 +177,8 @@ class Builder:
         self, node: onnx.NodeProto, inputs: Sequence[Value | None], names: Sequence[str] | None = None
     ) -> tuple[Value, ...]:
         schema = _schema(node.op_type)
-        types, data = {}, {}
+        types: dict[str, onnx.TypeProto] = {}
+        data: dict[str, onnx.TensorProto] = {}
         for name, value in zip(node.input, inputs, strict=True):
             if value is not None:
                 types[name] = helper.make_tensor_type_proto(value.dtype, value.shape)
@@ -225,7 +228,8 @@ def _computed(node: onnx.NodeProto, arrays: Sequence[Array | None]) -> Array:
     )
     feeds = {name: array for name, array in zip(node.input, arrays, strict=True) if name}
     with np.errstate(all="ignore"):
-        return np.asarray(ReferenceEvaluator(model).run(None, feeds)[0])
+        results: Any = ReferenceEvaluator(model).run(None, feeds)
+    return np.asarray(results[0])
 
 
 def _reshape(data: Array, shape: Array, allowzero: int = 0) -> Array:

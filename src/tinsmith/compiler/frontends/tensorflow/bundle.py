@@ -1,8 +1,8 @@
 """Checkpoints of TensorFlow ("tensor bundles"): a sorted table of entries, and shards of raw bytes.
 
-`variables.index` is a table as LevelDB writes it: blocks of key-value pairs whose keys share prefixes, a block
-that indexes them, and a footer of 48 bytes that tells where that block is. The values are BundleEntryProtos:
-type, shape, and where in which shard the bytes are. TensorFlow writes it uncompressed.
+`variables.index` is a table as LevelDB writes it: blocks of key-value pairs whose keys share prefixes, a
+block that indexes them, and a footer of 48 bytes that tells where that block is. The values are
+BundleEntryProtos: type, shape, and where in which shard the bytes are. TensorFlow writes it uncompressed.
 """
 
 from __future__ import annotations

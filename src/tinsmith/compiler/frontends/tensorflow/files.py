@@ -59,13 +59,13 @@ def find_model(directory: Path) -> Files:
     )
     raise ClientError(
         "InputConfiguration",
-        "Exactly one .pb or .pbtxt file is allowed for TensorFlow models (a frozen graph, or the saved_model.pb of a "
-        f"SavedModel with its variables folder); {found if files else 'found no file at all'}.",
+        "Exactly one .pb or .pbtxt file is allowed for TensorFlow models (a frozen graph, or the "
+        f"saved_model.pb of a SavedModel with its variables); {found if files else 'found no file at all'}.",
     )
 
 
 def parse(files: Files, place: str) -> Message:
-    """The GraphDef or SavedModel of `files`, called `place` in errors. Raises ClientError for anything else."""
+    """The GraphDef or SavedModel of `files`, called `place` in errors; anything else raises ClientError."""
     size = files.path.stat().st_size
     if size > MAX_BYTES:
         raise ClientError("InputConfiguration", f"{place}: {size} bytes, at most {MAX_BYTES} are possible")
@@ -117,8 +117,8 @@ def _check(message: Message, files: Files, place: str) -> None:
 def _invalid(place: str, reason: str) -> ClientError:
     return ClientError(
         "InputConfiguration",
-        f"{place}: No valid TensorFlow model found in input files. Please make sure the framework you select is "
-        f"correct: {reason}",
+        f"{place}: No valid TensorFlow model found in input files. Please make sure the framework you select "
+        f"is correct: {reason}",
     )
 
 

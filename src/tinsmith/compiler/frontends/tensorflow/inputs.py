@@ -12,7 +12,7 @@ from tinsmith.compiler.frontends.tensorflow.program import Feed, Program, any_no
 from tinsmith.compiler.frontends.tensorflow.things import Refused
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.shaping.findings import Findings, shown
-from tinsmith.compiler.shaping.inputs import Declared, dtype_name, input_specs
+from tinsmith.compiler.shaping.inputs import Adapt, Declared, dtype_name, input_specs
 from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import InputConfig, parse
 
@@ -52,7 +52,7 @@ def find_inputs(program: Program, text: str | None, findings: Findings) -> Input
             result.missing[feed.reference] = _refused_text(feed)
             continue
         own = Findings("")
-        specs = input_specs([_declared(feed)], {}, text, own, lambda _, __, c=config: [c] if c else [])
+        specs = input_specs([_declared(feed)], {}, text, own, _only(config))
         if specs:
             result.specs[feed.name] = (feed, specs[0])
         elif config is not None:
@@ -92,8 +92,8 @@ def _matched(
     if any(config.name is None for config in configs):
         if len(configs) != len(needed):
             findings.damaged(
-                f"DataInputConfig has {len(configs)} shapes without names, expected {len(needed)}, in the order of "
-                f"the inputs: {_listed(needed)}"
+                f"DataInputConfig has {len(configs)} shapes without names, expected {len(needed)}, in the "
+                f"order of the inputs: {_listed(needed)}"
             )
             return feeds, {}
         configs = [replace(config, name=feed.name) for config, feed in zip(configs, needed, strict=True)]
@@ -105,7 +105,8 @@ def _matched(
             feeds += [feed] if feed else []
         if feed is None:
             findings.damaged(
-                f"DataInputConfig names {shown(name)}, which is no input of the model; its inputs are {_listed(feeds)}"
+                f"DataInputConfig names {shown(name)}, which is no input of the model; its inputs are "
+                f"{_listed(feeds)}"
             )
         elif feed.name in named:
             findings.damaged(f"DataInputConfig names the input {shown(feed.name)} twice")
@@ -129,6 +130,15 @@ def _found(name: str, feeds: Sequence[Feed]) -> Feed | None:
     return found[0] if len(found) == 1 else None
 
 
+def _only(config: InputConfig | None) -> Adapt:
+    """What DataInputConfig says of one input alone."""
+
+    def adapt(_: Sequence[InputConfig], __: Sequence[Declared]) -> Sequence[InputConfig]:
+        return [config] if config else []
+
+    return adapt
+
+
 def _declared(feed: Feed) -> Declared:
     kind = declared_type(feed)
     name = "string" if kind == TensorProto.STRING else dtype_name(kind)
@@ -149,7 +159,7 @@ def _described(feed: Feed) -> str:
 
 def _refused_text(feed: Feed) -> Refused:
     text = (
-        f"string input: text is the input {_declared(feed)}, which is not compiled; turn the text into numbers outside "
-        "of the model"
+        f"string input: text is the input {_declared(feed)}, which is not compiled; turn the text into "
+        "numbers outside of the model"
     )
     return Refused(limits=frozenset([text]))

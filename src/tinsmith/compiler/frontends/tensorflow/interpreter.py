@@ -1,19 +1,20 @@
 """Interprets TensorFlow graphs: from the outputs back, node by node, into values of an ONNX message.
 
-Only what the outputs need is looked at. Functions are gone through at each call; a Switch with a known predicate
-makes one side dead; what cannot be compiled becomes a value that says so, and counts when an output needs it.
+Only what the outputs need is looked at. Functions are gone through at each call; a Switch with a known
+predicate makes one side dead; what cannot be compiled becomes a value that says so, and counts when an output
+needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinsmith.compiler.frontends.tensorflow.builder import Builder, Graph, Value
 from tinsmith.compiler.frontends.tensorflow.dropout import dropped_out
 from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.registry import RULES, STEERING, Op
+from tinsmith.compiler.frontends.tensorflow.scope import Guards, Library, Scope
 from tinsmith.compiler.frontends.tensorflow.things import DEAD, Dead, Refused, Thing, Unsupported
 from tinsmith.compiler.shaping.findings import shown
 
@@ -57,44 +58,6 @@ _FAULTS = (
     *(MemoryError, RuntimeError, NotImplementedError, UnicodeDecodeError),
 )
 
-Guards = frozenset[tuple[Value, bool]]
-"""The predicates of Switches that a value hangs on, with the side."""
-
-
-@dataclass(frozen=True)
-class Library:
-    """The functions of a model, by name."""
-
-    functions: Mapping[str, Message]
-
-    def body(self, name: str) -> Message:
-        """The function `name`. Raises ValueError where there is none."""
-        if name not in self.functions:
-            raise ValueError(f"it calls the function {shown(name)}, which the file does not have")
-        return self.functions[name]
-
-
-@dataclass(eq=False)
-class Scope:
-    """One graph or one call of a function, being interpreted."""
-
-    nodes: Mapping[str, Message]
-    graph: Graph
-    """Where the ONNX nodes go."""
-    prefix: str = ""
-    """Of the names of layers."""
-    arguments: dict[str, Thing] = field(default_factory=dict)
-    """By the name of the argument of a function."""
-    presets: dict[str, Thing] = field(default_factory=dict)
-    """By reference: values that are given and not computed."""
-    parent: Scope | None = None
-    """Around a loop of TensorFlow 1: what an Enter takes its input from."""
-    frame: str = ""
-    """The name of that loop."""
-    done: dict[str, Sequence[Thing] | Dead | Refused] = field(default_factory=dict)
-    guards: dict[str, Guards] = field(default_factory=dict)
-    depth: int = 0
-
 
 class Interpreter:
     """Makes ONNX nodes of what the outputs of a model need."""
@@ -125,7 +88,8 @@ class Interpreter:
         inputs = [argument.name for argument in body.signature.input_arg]
         if len(inputs) != len(arguments):
             raise ValueError(
-                f"it gives {len(arguments)} arguments to the function {shown(function)}, expected {len(inputs)}"
+                f"it gives {len(arguments)} arguments to the function {shown(function)}, "
+                f"expected {len(inputs)}"
             )
         inner = Scope(
             {node.name: node for node in body.node_def},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from tinsmith.compiler.frontends.tensorflow.builder import Shape, Value
 from tinsmith.compiler.frontends.tensorflow.interpreter import described, merged
-from tinsmith.compiler.frontends.tensorflow.registry import Op, steers
+from tinsmith.compiler.frontends.tensorflow.registry import Op, Rule, steers
 from tinsmith.compiler.frontends.tensorflow.things import (
     Refused,
     Resource,
@@ -23,7 +24,7 @@ _FLOAT = 1
 MAX_ELEMENTS = 2**27
 
 
-def _checked(kind: Any) -> Any:
+def _checked(kind: Rule) -> Rule:
     """The rule `kind`, for inputs none of which is refused."""
 
     def rule(op: Op, *inputs: Thing) -> Any:
@@ -33,9 +34,14 @@ def _checked(kind: Any) -> Any:
     return rule
 
 
-def lists(*operators: str) -> Any:
+def lists(*operators: str) -> Callable[[Rule], Rule]:
     """As `steers`, with refused inputs handed on."""
-    return lambda rule: steers(*operators)(_checked(rule)) and rule
+
+    def register(rule: Rule) -> Rule:
+        steers(*operators)(_checked(rule))
+        return rule
+
+    return register
 
 
 def stacked(op: Op, thing: TensorList) -> Value:

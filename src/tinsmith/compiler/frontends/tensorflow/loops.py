@@ -1,9 +1,9 @@
 """Loops of TensorFlow, of both generations, become Loops of ONNX.
 
-A round is interpreted three times at most. The first looks at what it does with what it carries: hands it on as it
-is, counts by a fixed step, writes a list at the place of the round. From counters that a condition looks at alone
-follows how many rounds there are. Then the round is built: counters come from the number of the round, lists that
-are only written become outputs per round, the rest is carried.
+A round is first looked at for what it does with what it carries: hands it on as it is, counts by a fixed
+step, writes a list at the place of the round. From counters that a condition looks at alone follows how many
+rounds there are. Then the round is built: counters come from the number of the round, lists that are only
+written become outputs per round, the rest is carried.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from tinsmith.compiler.frontends.tensorflow.builder import Graph, Shape, Value
-from tinsmith.compiler.frontends.tensorflow.interpreter import Scope, described, merged
+from tinsmith.compiler.frontends.tensorflow.interpreter import described, merged
 from tinsmith.compiler.frontends.tensorflow.lists import stacked
 from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.registry import Op, steers
+from tinsmith.compiler.frontends.tensorflow.scope import Scope
 from tinsmith.compiler.frontends.tensorflow.steering import common, graph_message, own
 from tinsmith.compiler.frontends.tensorflow.things import (
     Refused,
@@ -88,10 +89,10 @@ def exit_(op: Op) -> Any:
     results = unrolled_or_looped(op, frame.initial(), frame.condition, frame.body)
     if isinstance(results, Refused):
         return results
-    for switch, result in zip(frame.switches, results, strict=True):
-        for name in frame.exits.get(switch, ()):
-            op.scope.done[name] = [result]
-    return op.scope.done[op.node.name][0]  # type: ignore[index]
+    values = dict(zip(frame.switches, results, strict=True))
+    for switch, value in values.items():
+        op.scope.done.update((name, [value]) for name in frame.exits.get(switch, ()))
+    return values[_name(op.node.input[0])]
 
 
 class _Frame:
@@ -320,7 +321,7 @@ class _Building:
             states = self._states(number)
             after = _sound(self.body([states[index] for index in range(len(states))], inner))
             new = [own(op, self._carry(index, after[index])) for index in self.carried]
-            scans = [own(op, after[index].writes[0][1]) for index in sorted(plan.scanned)]  # type: ignore[union-attr]
+            scans = [own(op, _written(after[index])) for index in sorted(plan.scanned)]
             kept = own(op, holds if plan.rounds is not None else self._holds(after, inner))
         inputs = [number, holds, *(self._inside[index] for index in self.carried)]
         count = None if plan.rounds is None else op.constant(np.int64(plan.rounds))
@@ -368,8 +369,10 @@ class _Building:
                 shape = tensor.shape if isinstance(thing, TensorList) else plan.shapes.get(index)
                 inside = Value(op.builder.unique(op.builder.scope), tensor.dtype, shape)
                 self._inside[index] = inside
-                is_list = isinstance(thing, TensorList)
-                states.append(replace(thing, stacked=inside, shape=(shape or ())[1:]) if is_list else inside)
+                if isinstance(thing, TensorList):
+                    states.append(replace(thing, stacked=inside, shape=(shape or ())[1:]))
+                else:
+                    states.append(inside)
             else:
                 states.append(thing)
         return states
@@ -429,3 +432,9 @@ class _Building:
         rest = op.slice(whole, [rounds], [length], [0])
         padded: Value = op.add("Concat", rows, rest, axis=0)
         return padded
+
+
+def _written(thing: Thing) -> Thing:
+    """The one element that a round has written."""
+    assert isinstance(thing, TensorList), described(thing)
+    return thing.writes[0][1]

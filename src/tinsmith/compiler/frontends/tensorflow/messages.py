@@ -11,11 +11,41 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # 
 
 _PACKAGE = "tinsmith.tensorflow"
 
-_TYPES = (
-    "INVALID FLOAT DOUBLE INT32 UINT8 INT16 INT8 STRING COMPLEX64 INT64 BOOL QINT8 QUINT8 QINT32 BFLOAT16 "
-    "QINT16 QUINT16 UINT16 COMPLEX128 HALF RESOURCE VARIANT UINT32 UINT64 FLOAT8_E5M2 FLOAT8_E4M3FN "
-    "FLOAT8_E4M3FNUZ FLOAT8_E4M3B11FNUZ FLOAT8_E5M2FNUZ INT4 UINT4 INT2 UINT2"
-).split()
+_TYPES = [
+    "INVALID",
+    "FLOAT",
+    "DOUBLE",
+    "INT32",
+    "UINT8",
+    "INT16",
+    "INT8",
+    "STRING",
+    "COMPLEX64",
+    "INT64",
+    "BOOL",
+    "QINT8",
+    "QUINT8",
+    "QINT32",
+    "BFLOAT16",
+    "QINT16",
+    "QUINT16",
+    "UINT16",
+    "COMPLEX128",
+    "HALF",
+    "RESOURCE",
+    "VARIANT",
+    "UINT32",
+    "UINT64",
+    "FLOAT8_E5M2",
+    "FLOAT8_E4M3FN",
+    "FLOAT8_E4M3FNUZ",
+    "FLOAT8_E4M3B11FNUZ",
+    "FLOAT8_E5M2FNUZ",
+    "INT4",
+    "UINT4",
+    "INT2",
+    "UINT2",
+]
 TYPE_NAMES = {number: f"DT_{name}" for number, name in enumerate(_TYPES)}
 """The names of element types as TensorFlow spells them. References (of TensorFlow 1) are 100 higher."""
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinsmith.compiler.frontends.tensorflow.builder import Shape
-from tinsmith.compiler.frontends.tensorflow.interpreter import Library
 from tinsmith.compiler.frontends.tensorflow.messages import Message, type_name
+from tinsmith.compiler.frontends.tensorflow.scope import Library
 from tinsmith.compiler.frontends.tensorflow.tensors import STRING, dtype_of, onnx_type, shape_of
 from tinsmith.compiler.frontends.tensorflow.variables import by_name
 from tinsmith.compiler.shaping.findings import Findings, shown
@@ -130,7 +130,8 @@ def _named_outputs(nodes: Mapping[str, Message], names: list[str], findings: Fin
         if node is None:
             listed = ", ".join(map(shown, list(_sinks(nodes))[:16]))
             findings.damaged(
-                f"output_names has {shown(name)}, which the graph does not have; nothing follows {listed or 'no node'}"
+                f"output_names has {shown(name)}, which the graph does not have; nothing follows "
+                f"{listed or 'no node'}"
             )
             continue
         suffix = plain.partition(":")[2]
@@ -214,8 +215,8 @@ def saved(model: Message, key: str | None, findings: Findings) -> Program:
     if chosen is None:
         listed = ", ".join(map(shown, sorted(signatures))) or "none"
         findings.damaged(
-            f"it has no signature {shown(key or DEFAULT_SIGNATURE)}; its signatures are {listed}, of which CompilerOptions "
-            'choose one by {"signature_def_key": "name"}'
+            f"it has no signature {shown(key or DEFAULT_SIGNATURE)}; its signatures are {listed}, of which "
+            'CompilerOptions choose one by {"signature_def_key": "name"}'
         )
         findings.stop()
         raise AssertionError

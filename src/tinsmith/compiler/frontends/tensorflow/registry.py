@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from onnx import TensorProto, helper
 
-from tinsmith.compiler.frontends.tensorflow.builder import Array, Builder, Shape, Value
+from tinsmith.compiler.frontends.tensorflow.builder import Array, Builder, Graph, Shape, Value
 from tinsmith.compiler.frontends.tensorflow.messages import Message
+from tinsmith.compiler.frontends.tensorflow.scope import Guards, Scope
 from tinsmith.compiler.frontends.tensorflow.tensors import onnx_type, shape_of
-from tinsmith.compiler.frontends.tensorflow.things import Unsupported
-
-if TYPE_CHECKING:
-    from tinsmith.compiler.frontends.tensorflow.interpreter import Interpreter, Scope
+from tinsmith.compiler.frontends.tensorflow.things import Thing, Unsupported
 
 Rule = Callable[..., Any]
+
+
+class Interpreting(Protocol):
+    """What operators that steer ask of the interpreter."""
+
+    builder: Builder
+    variable: Callable[[str], Value]
+
+    def evaluate(self, scope: Scope, references: Iterable[str]) -> list[Thing]:
+        """What `references` of `scope` carry."""
+
+    def call(
+        self, scope: Scope, function: str, arguments: Sequence[Thing], name: str, graph: Graph | None = None
+    ) -> list[Thing]:
+        """What `function` gives for `arguments`; its nodes are named after `name`."""
+
+    def guards(self, scope: Scope, references: Iterable[str]) -> list[Guards]:
+        """Per reference the predicates that it hangs on."""
+
 
 RULES: dict[str, Rule] = {}
 """What tensors of numbers become: `rule(op, *inputs)` gives a value or several."""
@@ -48,12 +65,13 @@ def steers(*operators: str) -> Callable[[Rule], Rule]:
 class Op:
     """One node, being converted. Attributes that the file leaves out have the default that is given."""
 
-    def __init__(self, interpreter: Interpreter, scope: Scope, node: Message) -> None:
+    def __init__(self, interpreter: Interpreting, scope: Scope, node: Message) -> None:
         self.interpreter = interpreter
         self.scope = scope
         self.node = node
         self.builder: Builder = interpreter.builder
         self.add = interpreter.builder.add
+        self.several = interpreter.builder.several
         self.constant = interpreter.builder.constant
         self.ints = interpreter.builder.ints
 

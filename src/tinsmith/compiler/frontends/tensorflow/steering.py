@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper
 
 from tinsmith.compiler.frontends.tensorflow.builder import Graph, Shape, Value
@@ -81,6 +80,8 @@ def resource_gather(op: Op, handle: Thing, indices: Thing) -> Any:
     table = _content(op, handle)
     if isinstance(table, Refused) or isinstance(indices, Refused):
         return merged(thing for thing in (table, indices) if isinstance(thing, Refused))
+    assert isinstance(table, Value), described(table)
+    assert isinstance(indices, Value), described(indices)
     return op.add("Gather", table, indices, axis=0)
 
 
@@ -131,7 +132,12 @@ def merge(op: Op, *inputs: Thing) -> Any:
     predicate, side = apart
     yes, no = (first, second) if side else (second, first)
     op.scope.guards[op.node.name] = guards[first] & guards[second]
-    chosen = op.add("Where", predicate, inputs[yes], inputs[no])
+    one, other = inputs[yes], inputs[no]
+    if not isinstance(one, Value) or not isinstance(other, Value):
+        raise Unsupported(
+            f"only the run can tell which of {described(one)} and {described(other)} it hands on"
+        )
+    chosen = op.add("Where", predicate, one, other)
     place = op.add("Where", predicate, op.constant(np.int32(yes)), op.constant(np.int32(no)))
     return chosen, place
 
@@ -230,9 +236,8 @@ def common(one: Shape, other: Shape) -> Shape:
 
 def graph_message(graph: Graph, name: str, inputs: list[Value], outputs: list[Value]) -> Message:
     """A graph for inside a node."""
-    described_values = [
+    taken, given = (
         [helper.make_tensor_value_info(value.name, value.dtype, value.shape) for value in values]
         for values in (inputs, outputs)
-    ]
-    made: onnx.GraphProto = helper.make_graph(graph.nodes, name, *described_values)
-    return made
+    )
+    return helper.make_graph(graph.nodes, name, taken, given)

@@ -1,7 +1,8 @@
 """Variables of a SavedModel: which tensor of the checkpoint each one is.
 
-The graph that restores the checkpoint says so: a variable is assigned what RestoreV2 reads under a name. Where it
-does not, the checkpoint's own list of objects tells the names of variables, or the variable's name is the key.
+The graph that restores the checkpoint says so: a variable is assigned what RestoreV2 reads under a name.
+Where it does not, the checkpoint's own list of objects tells the names of variables, or the variable's name
+is the key.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tinsmith.compiler.frontends.tensorflow.builder import Builder, Value
 from tinsmith.compiler.frontends.tensorflow.bundle import Bundle
-from tinsmith.compiler.frontends.tensorflow.interpreter import Library
 from tinsmith.compiler.frontends.tensorflow.messages import Message, TrackableObjectGraph
+from tinsmith.compiler.frontends.tensorflow.scope import Library
 from tinsmith.compiler.shaping.findings import shown
 
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -48,9 +49,10 @@ class Variables:
     def _key(self, name: str, bundle: Bundle) -> str:
         if name in self.keys:
             return self.keys[name]
-        shared = self.nodes[name].attr["shared_name"].s.decode(errors="replace") if name in self.nodes else ""
+        node = self.nodes.get(name)
+        shared: str = node.attr["shared_name"].s.decode(errors="replace") if node is not None else ""
         known = _object_keys(bundle)
-        for candidate in filter(None, (shared, name)):
+        for candidate in (shared, name):
             if candidate in known:
                 return known[candidate]
             if candidate in bundle.entries:

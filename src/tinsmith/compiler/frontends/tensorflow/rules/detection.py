@@ -78,7 +78,7 @@ def combined_nms(
     marks = _marked(op, boxes, by_class, op.ints(each), overlap, score)
     ranked = op.reshape(marks, batch, classes * count)
     kept = min(most, classes * count)
-    values, places = op.add("TopK", ranked, op.ints(kept), axis=1, largest=1, sorted=1, outputs=2)
+    values, places = op.several("TopK", 2, ranked, op.ints(kept), axis=1, largest=1, sorted=1)
     there = op.add("Greater", values, op.constant(np.float32(-np.inf)))
     kind = op.add("Div", places, op.constant(np.int64(count)))
     box = op.add("Mod", places, op.constant(np.int64(count)))
@@ -119,4 +119,4 @@ def _behind(op: Op, x: Value, number: int) -> Value:
     """Zeros behind the rows of each image."""
     amounts = [0] * (2 * x.rank)
     amounts[x.rank + 1] = number
-    return op.add("Pad", x, op.ints(*amounts))  # type: ignore[no-any-return]
+    return op.add("Pad", x, op.ints(*amounts))

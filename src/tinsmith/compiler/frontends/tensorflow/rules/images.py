@@ -69,17 +69,15 @@ def _places(op: Op, boxes: Value, corners: tuple[int, int], size: int, count: in
     last = op.constant(np.float32(size - 1))
     if count == 1:
         middle = op.add("Mul", op.add("Add", start, end), op.constant(np.float32(0.5)))
-        return op.add("Mul", middle, last)  # type: ignore[no-any-return]
+        return op.add("Mul", middle, last)
     step = op.add("Div", op.add("Mul", op.add("Sub", end, start), last), op.constant(np.float32(count - 1)))
     steps = op.add("Mul", step, op.constant(np.arange(count, dtype=np.float32)[None]))
-    return op.add("Add", op.add("Mul", start, last), steps)  # type: ignore[no-any-return]
+    return op.add("Add", op.add("Mul", start, last), steps)
 
 
 def _inside(op: Op, places: Value, size: int) -> Value:
     low = op.add("GreaterOrEqual", places, op.constant(np.float32(0)))
-    return op.add(  # type: ignore[no-any-return]
-        "And", low, op.add("LessOrEqual", places, op.constant(np.float32(size - 1)))
-    )
+    return op.add("And", low, op.add("LessOrEqual", places, op.constant(np.float32(size - 1))))
 
 
 def _sampled(op: Op, flat: Value, base: Value, rows: Value, columns: Value, size: tuple[int, int]) -> Value:
@@ -91,7 +89,7 @@ def _sampled(op: Op, flat: Value, base: Value, rows: Value, columns: Value, size
             near = op.add("Clip", place, op.constant(np.float32(0)), op.constant(np.float32(limit - 1)))
             places.append(op.cast(near, TensorProto.INT64))
         line = op.add("Add", base, op.add("Mul", places[0], op.constant(np.int64(size[1]))))
-        return op.add("Gather", flat, op.add("Add", line, places[1]), axis=0)  # type: ignore[no-any-return]
+        return op.add("Gather", flat, op.add("Add", line, places[1]), axis=0)
 
     if op.text("method", "bilinear") == "nearest":
         half = op.constant(np.float32(0.5))
@@ -109,7 +107,7 @@ def _split(op: Op, place: Value) -> tuple[Value, Value]:
 
 
 def _between(op: Op, a: Value, b: Value, part: Value) -> Value:
-    return op.add("Add", a, op.add("Mul", op.add("Sub", b, a), part))  # type: ignore[no-any-return]
+    return op.add("Add", a, op.add("Mul", op.add("Sub", b, a), part))
 
 
 @converts("RGBToHSV", "HSVToRGB", "AdjustContrastv2", "AdjustHue", "AdjustSaturation")

@@ -163,10 +163,7 @@ def batch_to_space(op: Op, x: Value, *given: Value) -> Any:
 
 def _blocks(op: Op, *given: Value) -> tuple[list[int], list[list[int]]]:
     """Sizes of blocks, and what is padded or cropped, per dimension."""
-    if len(given) == 2:
-        blocks = op.known_ints(given[0], "block_shape")
-    else:
-        blocks = [op.integer("block_size", 2)] * 2
+    blocks = op.known_ints(given[0], "block_shape") if len(given) == 2 else [op.integer("block_size", 2)] * 2
     amounts = op.known(given[-1], "paddings")
     if any(block < 1 for block in blocks) or np.shape(amounts) != (len(blocks), 2):
         raise ValueError(f"its blocks are {blocks} with paddings {np.asarray(amounts).tolist()}")

@@ -20,7 +20,7 @@ def fake_quant(op: Op, x: Value, *limits: Value) -> Any:
             for limit, name in zip(limits, ("min", "max"), strict=True)
         )
     else:
-        low, high = np.float32(op.real("min", -6.0)), np.float32(op.real("max", 6.0))
+        low, high = (np.array(op.real(*each), np.float32) for each in (("min", -6.0), ("max", 6.0)))
     first, last = float(op.flag("narrow_range")), float(2 ** op.integer("num_bits", 8) - 1)
     if not np.any(high - low):
         return op.add("Mul", x, op.like(0, x))

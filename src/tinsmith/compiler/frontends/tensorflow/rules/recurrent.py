@@ -25,7 +25,7 @@ def _lstm(
 ) -> tuple[Value, ...]:
     """Input gate, state, forget gate, output gate, new input, activated state, output."""
     size = op.sizes(gates)[1] // 4
-    parts = op.add("Split", gates, op.ints(*[size] * 4), axis=1, outputs=4)
+    parts = op.several("Split", 4, gates, op.ints(*[size] * 4), axis=1)
     part = dict(zip(order, parts, strict=True))
     entered, kept = part["i"], op.add("Add", part["f"], op.like(bias, c))
     if peephole:
@@ -70,8 +70,9 @@ def block_lstm(
     iofc = [0, 3, 2, 1]
     kernel = op.transpose(op.add("Concat", *(blocks[n] for n in iofc), axis=1), 1, 0)
     bias = op.add("Concat", *(biases[n] for n in iofc), op.constant(np.zeros(4 * units, b.numpy)), axis=0)
-    outputs, _, _ = op.add(
+    outputs, _, _ = op.several(
         "LSTM",
+        3,
         x,
         op.unsqueeze(op.slice(kernel, [0], [width], [1]), 0),
         op.unsqueeze(op.slice(kernel, [width], [width + units], [1]), 0),
@@ -80,7 +81,6 @@ def block_lstm(
         op.unsqueeze(h, 0),
         op.unsqueeze(c, 0),
         hidden_size=units,
-        outputs=3,
     )
     return [_missing(op, name) for name in ("i", "cs", "f", "o", "ci", "co")] + [op.squeeze(outputs, 1)]
 
@@ -96,7 +96,7 @@ def _missing(op: Op, name: str) -> Any:
 def gru_block_cell(op: Op, x: Value, h: Value, w_ru: Value, w_c: Value, b_ru: Value, b_c: Value) -> Any:
     size = op.sizes(h)[1]
     gates = op.add("Sigmoid", op.add("Add", op.add("MatMul", op.add("Concat", x, h, axis=1), w_ru), b_ru))
-    r, u = op.add("Split", gates, op.ints(size, size), axis=1, outputs=2)
+    r, u = op.several("Split", 2, gates, op.ints(size, size), axis=1)
     inner = op.add("Concat", x, op.add("Mul", r, h), axis=1)
     c = op.add("Tanh", op.add("Add", op.add("MatMul", inner, w_c), b_c))
     kept = op.add("Mul", u, h)

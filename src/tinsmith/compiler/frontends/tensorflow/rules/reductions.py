@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from typing import Any
 
+import numpy as np
 from onnx import TensorProto
 
 from tinsmith.compiler.frontends.tensorflow.builder import Value

@@ -16,7 +16,7 @@ _INT32 = 3
 @converts("TopK", "TopKV2")
 def top_k(op: Op, x: Value, *count: Value) -> Any:
     wanted = op.reshape(op.int64(count[0]), 1) if count else op.ints(op.integer("k"))
-    values, places = op.add("TopK", x, wanted, axis=-1, largest=1, sorted=1, outputs=2)
+    values, places = op.several("TopK", 2, x, wanted, axis=-1, largest=1, sorted=1)
     return values, op.cast(places, op.type_of("index_type", _INT32))
 
 

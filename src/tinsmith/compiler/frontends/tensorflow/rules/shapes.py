@@ -120,9 +120,7 @@ def unique(op: Op, x: Value, *axis: Value) -> Any:
     if axes and axes != [0]:
         raise Unsupported(f"its axis is {axes}, expected 0")
     kind = op.type_of("out_idx", _INT32)
-    found, _, places, counts = op.add(
-        "Unique", x, sorted=0, axis=0 if axes and x.rank > 1 else None, outputs=4
-    )
+    found, _, places, counts = op.several("Unique", 4, x, sorted=0, axis=0 if axes and x.rank > 1 else None)
     return found, op.cast(places, kind), op.cast(counts, kind)
 
 

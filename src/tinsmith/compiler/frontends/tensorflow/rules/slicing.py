@@ -158,7 +158,7 @@ def _split(op: Op, x: Value, axis: Value, sizes: list[int] | None, count: int) -
         if total % count:
             raise ValueError(f"it splits {total} into {count} equal parts")
         sizes = [total // count] * count
-    return list(op.add("Split", x, op.ints(*sizes), axis=place, outputs=count))
+    return list(op.several("Split", count, x, op.ints(*sizes), axis=place))
 
 
 @converts("Unpack")
