@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,10 @@ import onnxruntime
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.capi import onnxruntime_pybind11_state as _Errors
 
-from tinsmith.compiler.frontends.tensorflow import message
-from tinsmith.spec.request import CompileRequest
+from tests.compiler.frontends.tensorflow.graphs import DATA
 
 Arrays = dict[str, Any]
-OPERATORS = Path(__file__).parents[3] / "data" / "tensorflow" / "operators.npz"
+OPERATORS = DATA / "operators.npz"
 
 
 def names() -> list[str]:
@@ -31,12 +29,6 @@ def recorded(name: str) -> tuple[bytes, Arrays, Arrays]:
             prefix = f"{name}/{role}/"
             part.update({key[len(prefix) :]: content[key] for key in content.files if key.startswith(prefix)})
         return content[f"{name}/graph"].tobytes(), *parts
-
-
-def request(config: str | None = None, options: str | None = None) -> CompileRequest:
-    return CompileRequest(
-        "TENSORFLOW", "model", device="ml_c5", data_input_config=config, compiler_options=options
-    )
 
 
 def evaluated(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
@@ -57,8 +49,3 @@ def _run(model: onnx.ModelProto, outputs: list[str], inputs: Arrays) -> Any:
     settings.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), settings)
     return session.run(outputs, inputs)
-
-
-def converted(folder: Path, graph: bytes, config: str | None = None, options: str | None = None) -> Any:
-    (folder / "graph.pb").write_bytes(graph)
-    return message(folder, request(config, options))[0]

@@ -153,7 +153,7 @@ def _stop_at_refusals(results: Sequence[Thing], names: Sequence[str], findings: 
         nodes.setdefault(operator, []).append(shown(name))
     for operator, places in nodes.items():
         more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
-        findings.refused(f"the operator {operator} is not compiled: {', '.join(places[:LISTED])}{more}")
+        findings.refused(f"the operator {operator} is not implemented: {', '.join(places[:LISTED])}{more}")
     for text in sorted(refused.limits):
         findings.refused(text)
     for text in sorted(refused.damage):

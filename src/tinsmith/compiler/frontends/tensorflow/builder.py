@@ -188,7 +188,7 @@ class Builder:
             found = onnx.shape_inference.infer_node_outputs(
                 schema, node, types, data, opset_imports=[helper.make_opsetid("", OPSET)]
             )
-        except onnx.shape_inference.InferenceError as error:
+        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             text = " ".join(str(error).split()).removeprefix("[ShapeInferenceError] ")
             raise ValueError(text[:300]) from error
         return tuple(_value(name, found.get(name)) for name in names or node.output)

@@ -84,7 +84,8 @@ def _read_binary(message: Message, path: Path, place: str) -> None:
         try:
             message.ParseFromString(view)
         except DecodeError as error:
-            raise _invalid(place, "the protobuf message does not parse: it was cut or damaged") from error
+            reason = f"the protobuf message does not parse: it was cut or damaged{_hint(path)}"
+            raise _invalid(place, reason) from error
         finally:
             view.release()
 
@@ -102,16 +103,21 @@ def _check(message: Message, files: Files, place: str) -> None:
     if files.is_saved_model and not message.meta_graphs:
         raise _invalid(place, "it holds no graph")
     if not files.is_saved_model and not message.node:
-        saved = SavedModel()
-        hint = ""
-        if files.path.suffix.lower() == ".pb":
-            try:
-                saved.ParseFromString(files.path.read_bytes())
-            except DecodeError:
-                saved.Clear()
-            if any(graph.graph_def.node for graph in saved.meta_graphs):
-                hint = "; it is a SavedModel: name it saved_model.pb and add its variables folder"
-        raise _invalid(place, f"it holds no node{hint}")
+        raise _invalid(place, f"it holds no node{_hint(files.path)}")
+
+
+def _hint(path: Path) -> str:
+    """What to do with a SavedModel that has another name."""
+    if path.name in _SAVED or path.suffix.lower() != ".pb":
+        return ""
+    saved = SavedModel()
+    try:
+        saved.ParseFromString(path.read_bytes())
+    except DecodeError:
+        return ""
+    if not any(graph.graph_def.node for graph in saved.meta_graphs):
+        return ""
+    return "; it is a SavedModel: name it saved_model.pb and add its variables folder"
 
 
 def _invalid(place: str, reason: str) -> ClientError:

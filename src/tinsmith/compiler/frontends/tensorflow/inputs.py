@@ -56,7 +56,7 @@ def find_inputs(program: Program, text: str | None, findings: Findings) -> Input
         if specs:
             result.specs[feed.name] = (feed, specs[0])
         elif config is not None:
-            findings.damage += [f"{findings.place}{problem}" for problem in own.damage]
+            findings.damage += [f"{findings.place}{problem}" for problem in own.damage[:1]]
         else:
             problems = [problem.removeprefix(": ") for problem in own.damage]
             result.missing[feed.reference] = Refused(damage=frozenset(problems))

@@ -20,7 +20,7 @@ from tinsmith.compiler.shaping.findings import shown
 
 DEPTH = 60
 """Functions that call one another, loops inside loops."""
-BUDGET = 2_000_000
+BUDGET = 300_000
 """Nodes that one model may make the interpreter go through."""
 
 _OUTPUTS = {
@@ -52,6 +52,8 @@ _OUTPUTS = {
     "UniqueWithCountsV2": ("y", "idx", "count"),
 }
 """The outputs of operators with several, as functions refer to them."""
+
+_CHANGES = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
 
 _FAULTS = (
     *(ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, ArithmeticError),
@@ -98,8 +100,17 @@ class Interpreter:
             dict(zip(inputs, arguments, strict=True)),
             depth=scope.depth + 1,
         )
+        self._warn_of_state(body)
         results = [body.ret[output.name] for output in body.signature.output_arg]
         return self.evaluate(inner, results)
+
+    def _warn_of_state(self, body: Message) -> None:
+        if any(node.op in _CHANGES for node in body.node_def):
+            text = (
+                f"the function {shown(body.signature.name)} changes variables; the compiled model begins "
+                "every call with what the file has"
+            )
+            self.warnings[text] = None
 
     def _prepare(self, scope: Scope, reference: str) -> None:
         """Converts the node of `reference` and all that it needs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +104,7 @@ def frozen(graph: Message, output_names: list[str] | None, findings: Findings) -
     if len(nodes) < len(graph.node):
         findings.damaged("it has several nodes of one name")
     outputs = _named_outputs(nodes, output_names, findings) if output_names else _sinks(nodes)
+    findings.stop()
     if not outputs:
         findings.damaged(
             "no node of it is an output; name the outputs by CompilerOptions, as in "
@@ -123,12 +124,12 @@ def frozen(graph: Message, output_names: list[str] | None, findings: Findings) -
 
 
 def _named_outputs(nodes: Mapping[str, Message], names: list[str], findings: Findings) -> dict[str, str]:
-    outputs = {}
+    outputs, ends = {}, list(_sinks(nodes))
     for name in names:
         plain = name.removesuffix(":0").removeprefix("^")
-        node = _scoped(plain.partition(":")[0], nodes)
+        node = _scoped(plain.partition(":")[0], nodes, ends)
         if node is None:
-            listed = ", ".join(map(shown, list(_sinks(nodes))[:16]))
+            listed = ", ".join(map(shown, ends[:16]))
             findings.damaged(
                 f"output_names has {shown(name)}, which the graph does not have; nothing follows "
                 f"{listed or 'no node'}"
@@ -139,12 +140,15 @@ def _named_outputs(nodes: Mapping[str, Message], names: list[str], findings: Fin
     return outputs
 
 
-def _scoped(name: str, nodes: Mapping[str, Message]) -> str | None:
-    """The node called `name`, with or without the scope in front."""
+def _scoped(name: str, nodes: Mapping[str, Message], first: Sequence[str] = ()) -> str | None:
+    """The node called `name`, with or without the scope in front; of several the one among `first`."""
     if name in nodes:
         return name
-    found = [node for node in nodes if node.endswith(f"/{name}") or name.endswith(f"/{node}")]
-    return found[0] if len(found) == 1 else None
+    for among in (first, nodes):
+        found = [node for node in among if node.endswith(f"/{name}") or name.endswith(f"/{node}")]
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _sinks(nodes: Mapping[str, Message]) -> dict[str, str]:

@@ -16,6 +16,9 @@ from tinsmith.compiler.frontends.tensorflow.things import Thing, Unsupported
 
 Rule = Callable[..., Any]
 
+MAX_MADE = 1 << 22
+"""Elements of constants that the file only implies, such as the classes of a OneHot."""
+
 
 class Interpreting(Protocol):
     """What operators that steer ask of the interpreter."""
@@ -115,6 +118,17 @@ class Op:
 
     def known_ints(self, value: Value, what: str) -> list[int]:
         return [int(number) for number in np.ravel(self.known(value, what))]
+
+    def count(self, value: Value, what: str) -> int:
+        """A known number of elements that are made here, one by one."""
+        (number,) = self.known_ints(value, what)
+        return self.checked(number, what)
+
+    def checked(self, number: int, what: str) -> int:
+        """`number`, if so many elements can be made here."""
+        if not 0 <= number <= MAX_MADE:
+            raise ValueError(f"its {what} is {number}, expected from 0 to {MAX_MADE}")
+        return number
 
     def axes(self, value: Value, rank: int, what: str = "axis") -> list[int]:
         """Known axes of something of `rank`, none below zero."""

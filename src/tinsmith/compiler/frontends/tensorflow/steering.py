@@ -72,6 +72,9 @@ def variable(op: Op) -> Any:
 
 @steers("ReadVariableOp", "_ReadVariablesOp")
 def read_variable(op: Op, *handles: Thing) -> Any:
+    before = [op.scope.nodes.get(name[1:]) for name in op.node.input if name.startswith("^")]
+    if any(node is not None and node.op.startswith("Assign") for node in before):
+        raise Unsupported("it reads a variable that the model itself changes")
     return [_content(op, handle) for handle in handles]
 
 

@@ -13,7 +13,7 @@ from onnx import helper
 from tinsmith.compiler.frontends.tensorflow.messages import Message, type_name
 from tinsmith.spec.data_input import MAX_RANK
 
-MAX_ELEMENTS = 2**29
+MAX_ELEMENTS = 2**27
 """Of one tensor in a file whose content is one number repeated."""
 
 STRING = 7

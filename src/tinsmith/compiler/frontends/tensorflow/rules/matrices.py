@@ -39,6 +39,7 @@ def matrix_diag(op: Op, x: Value, *others: Value) -> Any:
     if op.type == "Diag" and x.rank != 1:
         raise Unsupported("it makes a tensor of more than two dimensions")
     size = op.sizes(x)[-1]
+    op.checked(size * size, "number of elements")
     unit = op.add("EyeLike", op.constant([[0.0] * size] * size, "float32"), dtype=TensorProto.BOOL)
     return op.add("Where", unit, op.unsqueeze(x, x.rank), op.like(0, x))
 

@@ -69,6 +69,7 @@ def _symmetric(op: Op, x: Value, amounts: Any) -> Value:
     for axis, (front, behind) in enumerate(np.reshape(amounts, (-1, 2)).tolist()):
         size = op.sizes(x)[axis]
         if front or behind:
+            op.checked(front + size + behind, "padded size")
             places = np.concatenate([np.arange(front)[::-1], np.arange(size), size - 1 - np.arange(behind)])
             x = op.add("Gather", x, op.constant(places.astype(np.int64)), axis=axis)
     return x

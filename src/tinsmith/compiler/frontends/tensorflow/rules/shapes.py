@@ -88,7 +88,7 @@ def range_(op: Op, start: Value, limit: Value, delta: Value) -> Any:
 
 @converts("LinSpace")
 def lin_space(op: Op, start: Value, stop: Value, count: Value) -> Any:
-    (number,) = op.known_ints(count, "num")
+    number = op.count(count, "num")
     steps = op.constant(np.arange(number).astype(start.numpy))
     step = op.add("Div", op.add("Sub", stop, start), op.like(max(number - 1, 1), start))
     return op.add("Add", start, op.add("Mul", steps, step))
@@ -102,7 +102,7 @@ def invert_permutation(op: Op, x: Value) -> Any:
 @converts("OneHot")
 def one_hot(op: Op, indices: Value, depth: Value, on: Value, off: Value) -> Any:
     """Numbers that are no class give a row of `off`."""
-    (count,) = op.known_ints(depth, "depth")
+    count = op.count(depth, "depth")
     axis = op.integer("axis", -1)
     place = axis if axis >= 0 else indices.rank
     classes = np.arange(count).astype(indices.numpy).reshape([-1] + [1] * (indices.rank - place))
@@ -128,7 +128,7 @@ def unique(op: Op, x: Value, *axis: Value) -> Any:
 def bincount(op: Op, x: Value, size: Value, weights: Value) -> Any:
     if op.type == "DenseBincount" and x.rank > 1:
         raise Unsupported("it counts per row")
-    (count,) = op.known_ints(size, "size")
+    count = op.count(size, "size")
     hits = op.add("Equal", op.reshape(x, -1, 1), op.constant(np.arange(count).astype(x.numpy)))
     if op.flag("binary_output"):
         return op.cast(

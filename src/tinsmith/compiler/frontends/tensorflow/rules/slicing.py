@@ -153,6 +153,7 @@ def _split(op: Op, x: Value, axis: Value, sizes: list[int] | None, count: int) -
     (place,) = op.axes(axis, x.rank, "split_dim")
     if count == 1:
         return [x]
+    op.checked(count, "number of parts")
     if sizes is None:
         total = op.sizes(x)[place]
         if total % count:
@@ -165,6 +166,7 @@ def _split(op: Op, x: Value, axis: Value, sizes: list[int] | None, count: int) -
 def unpack(op: Op, x: Value) -> Any:
     axis = op.integer("axis") % x.rank
     count = op.integer("num") or op.sizes(x)[axis]
+    op.checked(count, "num")
     if count != (x.shape or ())[axis] and (x.shape or ())[axis] is not None:
         raise ValueError(f"it unpacks {count} of {(x.shape or ())[axis]}")
     if x.constant is not None:
