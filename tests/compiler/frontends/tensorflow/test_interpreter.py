@@ -58,7 +58,7 @@ def test_a_switch_that_the_run_decides(side: bool, tmp_path: Path) -> None:
         node("Switch", "s", ["x", "p"], T=1),
         node("Switch", "pivot", ["p", "p"], T=10),
         node("Identity", "on", ["pivot:1"], T=10),
-        node("Const", "one", ["^on"], dtype=1, value=np.float32([5.0])),
+        node("Const", "one", ["^on"], dtype=1, value=np.array([5.0], np.float32)),
         node("Neg", "no", ["s"], T=1),
         node("Merge", "y", ["no", "one"], T=1),
     ]

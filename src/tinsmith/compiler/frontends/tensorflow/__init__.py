@@ -16,8 +16,9 @@ from tinsmith.compiler.frontends.tensorflow.files import Files, find_model, pars
 from tinsmith.compiler.frontends.tensorflow.inputs import Inputs, find_inputs
 from tinsmith.compiler.frontends.tensorflow.interpreter import Interpreter, described, merged
 from tinsmith.compiler.frontends.tensorflow.messages import Message
-from tinsmith.compiler.frontends.tensorflow.program import Program, declared_type, frozen, saved
+from tinsmith.compiler.frontends.tensorflow.program import Program, frozen, saved
 from tinsmith.compiler.frontends.tensorflow.scope import Scope
+from tinsmith.compiler.frontends.tensorflow.tensors import onnx_type
 from tinsmith.compiler.frontends.tensorflow.things import Dead, Refused, Thing
 from tinsmith.compiler.frontends.tensorflow.variables import Variables, restored_keys
 from tinsmith.compiler.ir.network import Network
@@ -99,7 +100,7 @@ def _interpreted(
     given: dict[str, Value] = {}
     presets: dict[str, Thing] = dict(inputs.missing)
     for name, (feed, spec) in inputs.specs.items():
-        given[name] = builder.input(name, declared_type(feed), spec.shape)
+        given[name] = builder.input(name, onnx_type(feed.type), spec.shape)
         presets[_plain(feed.reference)] = given[name]
     for feed in inputs.off:
         presets[_plain(feed.reference)] = builder.constant(False)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from onnx import TensorProto
-
-from tinsmith.compiler.frontends.tensorflow.program import Feed, Program, any_node, declared_type
+from tinsmith.compiler.frontends.tensorflow.messages import type_name
+from tinsmith.compiler.frontends.tensorflow.program import Feed, Program, any_node
+from tinsmith.compiler.frontends.tensorflow.tensors import STRING, dtype_of, onnx_type
 from tinsmith.compiler.frontends.tensorflow.things import Refused
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.shaping.findings import Findings, shown
-from tinsmith.compiler.shaping.inputs import Adapt, Declared, dtype_name, input_specs
+from tinsmith.compiler.shaping.inputs import Adapt, Declared, dtype_name, input_specs, model_shape
 from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import InputConfig, parse
 
@@ -48,8 +48,8 @@ def find_inputs(program: Program, text: str | None, findings: Findings) -> Input
         config = named.get(feed.name)
         if config is None and (feed.optional or is_training_switch(feed)):
             continue
-        if feed.type == 7:
-            result.missing[feed.reference] = _refused_text(feed)
+        if dtype_of(feed.type) is None:
+            result.missing[feed.reference] = _refused(feed)
             continue
         own = Findings("")
         specs = input_specs([_declared(feed)], {}, text, own, _only(config))
@@ -140,9 +140,7 @@ def _only(config: InputConfig | None) -> Adapt:
 
 
 def _declared(feed: Feed) -> Declared:
-    kind = declared_type(feed)
-    name = "string" if kind == TensorProto.STRING else dtype_name(kind)
-    return Declared(feed.name, name, feed.shape)
+    return Declared(feed.name, dtype_name(onnx_type(feed.type)), feed.shape)
 
 
 def _listed(feeds: Sequence[Feed]) -> str:
@@ -151,15 +149,14 @@ def _listed(feeds: Sequence[Feed]) -> str:
 
 
 def _described(feed: Feed) -> str:
-    try:
-        return str(_declared(feed))
-    except ValueError:
-        return shown(feed.name)
+    if dtype_of(feed.type) is None:
+        return f"{shown(feed.name)} ({type_name(feed.type)} {model_shape(feed.shape)})"
+    return str(_declared(feed))
 
 
-def _refused_text(feed: Feed) -> Refused:
-    text = (
-        f"string input: text is the input {_declared(feed)}, which is not compiled; turn the text into "
-        "numbers outside of the model"
+def _refused(feed: Feed) -> Refused:
+    what = "string input: text" if feed.type == STRING else "no tensor of numbers"
+    advice = "turn the text into numbers outside of the model" if feed.type == STRING else "use tensors"
+    return Refused(
+        limits=frozenset([f"{what} is the input {_described(feed)}, which is not compiled; {advice}"])
     )
-    return Refused(limits=frozenset([text]))

@@ -9,7 +9,7 @@ from typing import Any
 from tinsmith.compiler.frontends.tensorflow.builder import Shape
 from tinsmith.compiler.frontends.tensorflow.messages import Message, type_name
 from tinsmith.compiler.frontends.tensorflow.scope import Library
-from tinsmith.compiler.frontends.tensorflow.tensors import STRING, dtype_of, onnx_type, shape_of
+from tinsmith.compiler.frontends.tensorflow.tensors import STRING, dtype_of, shape_of
 from tinsmith.compiler.frontends.tensorflow.variables import by_name
 from tinsmith.compiler.shaping.findings import Findings, shown
 from tinsmith.compiler.shaping.inputs import model_shape
@@ -283,8 +283,3 @@ def _strange(signature: Message) -> list[str]:
             elif not info.name or dtype_of(info.dtype) is None:
                 found.append(f"{role}: no plain tensor of numbers is the {role} {described}")
     return found
-
-
-def declared_type(feed: Feed) -> int:
-    """The element type of ONNX of `feed`; that of text where it is text."""
-    return 8 if feed.type == STRING else onnx_type(feed.type)
