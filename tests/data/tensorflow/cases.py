@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: B008
+# ruff: noqa: B008, B905, E501
 """One graph per operator and form, with what TensorFlow itself answers; run where TensorFlow is installed.
 
     python tests/data/tensorflow/cases.py tests/data/tensorflow/operators.npz [CASE ...]
@@ -357,6 +357,12 @@ def detection():
         boxes,
         scores,
     )
+    places = np.concatenate([rng.uniform(0, 0.8, (20, 2)), rng.uniform(0.1, 0.4, (20, 2))], 1).astype(
+        np.float32
+    )
+    for kind, lowered in (("functions", False), ("frames", True)):
+        data = (real(2, 20, 4), real(2, 20, 4))
+        case(f"detector {kind}", detector(places, 3, 8), *data, lowered=lowered)
     many = np.stack([boxes, boxes[::-1] * 0.9])[:, :, None]
     for kinds in (1, 3):
         case(
@@ -367,6 +373,35 @@ def detection():
             many,
             real(2, 12, 3, low=0, high=1),
         )
+
+
+def detector(anchors, classes, most):
+    """The last part of an SSD: boxes decoded, suppressed per class, the best of all kept, padded to `most`."""
+
+    def one(arguments):
+        boxes, scores = arguments
+        found = []
+        for kind in range(classes):
+            kept = tf.image.non_max_suppression(boxes, scores[:, kind], most, 0.5, 0.3)
+            own = tf.fill([tf.shape(kept)[0]], float(kind))
+            found.append((tf.gather(boxes, kept), tf.gather(scores[:, kind], kept), own))
+        boxes, scores, kinds = (tf.concat(parts, 0) for parts in zip(*found))
+        count = tf.minimum(tf.shape(scores)[0], most)
+        best = tf.math.top_k(scores, count)
+        rest = most - tf.shape(best.values)[0]
+        padded = tf.pad(tf.gather(boxes, best.indices), [[0, rest], [0, 0]])
+        kinds = tf.pad(tf.gather(kinds, best.indices), [[0, rest]])
+        scores = tf.ensure_shape(tf.pad(best.values, [[0, rest]]), [most])
+        return tf.ensure_shape(padded, [most, 4]), scores, tf.ensure_shape(kinds, [most]), count
+
+    def decode(location, logits):
+        centres = anchors[:, :2] + location[..., :2] * 0.1 * anchors[:, 2:]
+        sizes = anchors[:, 2:] * tf.exp(location[..., 2:] * 0.2)
+        boxes = tf.concat([centres - sizes / 2, centres + sizes / 2], -1)
+        types = (tf.float32, tf.float32, tf.float32, tf.int32)
+        return tf.map_fn(one, (boxes, tf.sigmoid(logits)[..., 1:]), fn_output_signature=types)
+
+    return decode
 
 
 def quantisation():

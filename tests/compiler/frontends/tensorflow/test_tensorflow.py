@@ -135,7 +135,7 @@ def test_files_that_the_artifact_need_not_carry() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["second", "LSTM frames"])
+@pytest.mark.parametrize("name", ["second", "LSTM frames", "detector functions"])
 def test_compiled_and_executed(name: str, tmp_path: Path) -> None:
     work = WorkDirectory(tmp_path)
     if name == "second":

@@ -67,6 +67,7 @@ class Builder:
         self.initializers: dict[str, onnx.TensorProto] = {}
         self.producers: dict[str, onnx.NodeProto] = {}
         self._names: dict[str, int] = {}
+        self._made: dict[str, Value] = {}
 
     def unique(self, name: str) -> str:
         """`name`, or one like it that is not taken."""
@@ -130,7 +131,29 @@ class Builder:
         )
         results = self._inferred(node, inputs)
         self.append(node)
+        self._made.update((result.name, result) for result in results)
         return results
+
+    def part(self, value: Value, place: int) -> Value | None:
+        """The element at `place` of a small vector or matrix, flattened, if it is known by itself."""
+        if value.constant is not None:
+            return self.constant(value.constant.ravel()[place])
+        node = self.producers.get(value.name)
+        if node is None:
+            return None
+        sources = [self._made.get(name) for name in node.input]
+        if node.op_type in ("Unsqueeze", "Reshape", "Squeeze", "Cast", "Identity") and sources[0]:
+            return self.part(sources[0], place)
+        if node.op_type != "Concat" or node.attribute[0].i:
+            return None
+        for source in sources:
+            if source is None or source.shape is None or None in source.shape:
+                return None
+            size = math.prod(size or 0 for size in source.shape)
+            if place < size:
+                return self.part(source, place)
+            place -= size
+        return None
 
     def append(self, node: onnx.NodeProto) -> None:
         """Adds a finished node."""
@@ -151,6 +174,7 @@ class Builder:
         name = self.unique(f"{self.scope}/const" if self.scope else "const")
         self.initializers[name] = numpy_helper.from_array(value.constant, name)
         object.__setattr__(value, "name", name)  # the same constant is written once
+        self._made[name] = value
         return name
 
     def _known(self, op: str, inputs: Sequence[Value | None], attributes: dict[str, Any]) -> Value | None:

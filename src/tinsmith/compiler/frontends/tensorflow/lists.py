@@ -64,6 +64,7 @@ def written(op: Op, thing: Thing, index: Thing, item: Thing) -> TensorList:
     assert isinstance(thing, TensorList), described(thing)
     assert isinstance(index, Value)
     assert isinstance(item, Value)
+    item = op.fixed(item, thing.shape)
     known = replace(thing, shape=thing.shape if _is_known(thing.shape) else item.shape)
     if thing.tracker is not None and thing.stacked is None:
         return replace(known, writes=(*thing.writes, (index, item)))

@@ -169,6 +169,12 @@ class Op:
         result: Value = self.add("Reshape", value, self.ints(*sizes))
         return result
 
+    def fixed(self, value: Value, shape: Shape) -> Value:
+        """`value`, whose sizes the run tells, in the `shape` that the file says it has."""
+        if shape is None or None in shape or value.shape is None or None not in value.shape:
+            return value
+        return self.reshape(value, *(size or 0 for size in shape))
+
     def squeeze(self, value: Value, *axes: int) -> Value:
         result: Value = self.add("Squeeze", value, self.ints(*axes))
         return result

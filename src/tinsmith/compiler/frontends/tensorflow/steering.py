@@ -35,9 +35,7 @@ def const(op: Op) -> Any:
     *(
         "LoopCond",
         "PlaceholderWithDefault",
-        "EnsureShape",
         "DebugIdentity",
-        "TensorListLength_",
         "Copy",
         "NextIteration",
     ),
@@ -46,6 +44,11 @@ def identity(op: Op, *inputs: Thing) -> Any:
     if op.type == "IdentityN":
         return list(inputs)
     return inputs[0]
+
+
+@steers("EnsureShape")
+def ensure_shape(op: Op, x: Thing) -> Any:
+    return op.fixed(x, op.shape_of("shape")) if isinstance(x, Value) else x
 
 
 @steers(

@@ -27,7 +27,7 @@ def _concat(op: Op, inputs: tuple[Value, ...], axis: Value) -> Any:
     return inputs[0] if len(inputs) == 1 else op.add("Concat", *inputs, axis=place)
 
 
-@converts("Pack", "ParallelConcat_")
+@converts("Pack")
 def pack(op: Op, *inputs: Value) -> Any:
     axis = op.integer("axis")
     place = axis % (inputs[0].rank + 1)
@@ -60,8 +60,30 @@ def mirror_pad(op: Op, x: Value, amounts: Value) -> Any:
 def _padded(op: Op, x: Value, amounts: Value, *value: Value, mode: str = "constant") -> Any:
     if amounts.constant is not None and not amounts.constant.any():
         return x
+    if mode == "constant" and amounts.constant is None and x.shape is not None:
+        return _extended(op, x, amounts, *value)
     ordered = op.reshape(op.transpose(op.int64(amounts), 1, 0), -1)
     return op.add("Pad", x, ordered, *value, mode=mode)
+
+
+def _extended(op: Op, x: Value, amounts: Value, *value: Value) -> Value:
+    """Rows in front and behind, whose number the run tells."""
+    filling = value[0] if value else op.like(0, x)
+    for axis in range(x.rank):
+        parts = [x]
+        for side in (0, 1):
+            known = op.builder.part(amounts, 2 * axis + side)
+            if known is not None and known.constant is not None and not known.constant.any():
+                continue
+            number = op.slice(amounts, [axis, side], [axis + 1, side + 1], [0, 1])
+            others = [op.ints(size) if size is not None else None for size in x.shape or ()]
+            others[axis] = op.reshape(op.int64(number), 1)
+            if None in others:
+                raise Unsupported("it pads a tensor of whose sizes the run tells several")
+            rows = op.add("Expand", filling, op.add("Concat", *others, axis=0))
+            parts.insert(0 if side == 0 else len(parts), rows)
+        x = x if len(parts) == 1 else op.add("Concat", *parts, axis=axis)
+    return x
 
 
 def _symmetric(op: Op, x: Value, amounts: Any) -> Value:

@@ -39,6 +39,8 @@ class _Cut:
     steps: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
     """Axes of the input of which one place is taken."""
+    places: dict[int, Value] = field(default_factory=dict)
+    """By such an axis: the place, a vector of one."""
     added: list[int] = field(default_factory=list)
     """Axes of the result of size 1 that the input does not have."""
 
@@ -50,9 +52,19 @@ def strided_slice(op: Op, x: Value, begin: Value, end: Value, strides: Value) ->
     if cut.axes:
         parts = (_joined(op, cut.starts), _joined(op, cut.ends), op.ints(*cut.axes), op.ints(*cut.steps))
         x = op.add("Slice", x, *parts)
+    for axis, place in cut.places.items():
+        x = _at(op, x, axis, place)
     if cut.dropped:
         x = op.squeeze(x, *cut.dropped)
     return op.unsqueeze(x, *cut.added) if cut.added else x
+
+
+def _at(op: Op, x: Value, axis: int, place: Value) -> Value:
+    """The one `place` of `axis`, which stays as an axis of size 1."""
+    if place.constant is None:
+        return op.add("Gather", x, place, axis=axis)
+    number = int(place.constant.item())
+    return op.slice(x, [number], [number + 1 if number != -1 else LAST], [axis])
 
 
 def _picker(op: Op, numbers: Value) -> Callable[[int], Value]:
@@ -107,31 +119,17 @@ def _one(
     """The part of one axis."""
     shrinks = masks["shrink_axis"] >> index & 1
     whole = (masks["begin"] >> index & 1) and (masks["end"] >> index & 1)
-    if whole and step == 1 and not shrinks:
+    if shrinks:
+        cut.dropped.append(axis)
+        cut.places[axis] = begin(index)
+        return
+    if whole and step == 1:
         return
     cut.axes.append(axis)
-    if shrinks:
-        start = begin(index)
-        cut.dropped.append(axis)
-        cut.starts.append(start)
-        cut.ends.append(_after(op, start))
-        cut.steps.append(1)
-        return
     cut.steps.append(step)
     open_start, open_end = (0, LAST) if step > 0 else (LAST, FIRST)
     cut.starts.append(op.ints(open_start) if masks["begin"] >> index & 1 else begin(index))
     cut.ends.append(op.ints(open_end) if masks["end"] >> index & 1 else end(index))
-
-
-def _after(op: Op, start: Value) -> Value:
-    """The end of the part of one place that begins at `start`."""
-    if start.constant is not None:
-        number = int(start.constant.item())
-        return op.ints(number + 1 if number != -1 else LAST)
-    following = op.add("Add", start, op.ints(1))
-    is_last = op.add("Equal", start, op.ints(-1))
-    result: Value = op.add("Where", is_last, op.ints(LAST), following)
-    return result
 
 
 @converts("Split")
