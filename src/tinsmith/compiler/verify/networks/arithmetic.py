@@ -65,17 +65,19 @@ class Loop(op_loop.Loop):  # type: ignore[misc,unused-ignore]
     def _run(  # type: ignore[override,no-untyped-def,unused-ignore]
         self, M, cond, *initial, context=None, body=None, attributes=None, bindings=None
     ) -> Any:
-        number, going, *states = self.body.input_names
+        own: Any = self
+        number, going, *states = own.body.input_names
         values = {**(context or {}), **dict(zip(states, initial, strict=True))}
-        goes, rounds = cond is None or bool(np.all(cond)), []
+        goes = cond is None or bool(np.all(cond))
+        rounds: list[list[Array]] = []
         while goes and (M is None or len(rounds) < int(np.ravel(M)[0])):
             values |= {number: np.array(len(rounds), np.int64), going: np.array(goes)}
-            kept, *outputs = self._run_body(values, attributes=attributes, bindings=bindings)
+            kept, *outputs = own._run_body(values, attributes=attributes, bindings=bindings)
             values |= dict(zip(states, outputs[: len(states)], strict=True))
             rounds.append(outputs[len(states) :])
             goes = bool(np.all(kept))
         if not rounds:
-            return super()._run(
+            return super()._run(  # type: ignore[no-untyped-call,unused-ignore]
                 M, cond, *initial, context=context, body=body, attributes=attributes, bindings=bindings
             )
         return (*(values[name] for name in states), *map(np.stack, zip(*rounds, strict=True)))
