@@ -96,7 +96,7 @@ def _not_archives() -> Iterator[Probe]:
 def _wrong_frameworks() -> Iterator[Probe]:
     yield Probe("scikit-learn as XGBOOST", "no XGBoost model", forest().tarball)
     yield Probe("XGBoost as SKLEARN", "expected one model file", boosted().tarball, "SKLEARN")
-    yield Probe("XGBoost as TENSORFLOW", "TENSORFLOW", boosted().tarball, "TENSORFLOW")
+    yield Probe("XGBoost as TENSORFLOW", "one .pb or .pbtxt file", boosted().tarball, "TENSORFLOW")
     yield Probe("two models", "found 2", tarball({"a.json": boosted().content, "b.json": boosted().content}))
 
 

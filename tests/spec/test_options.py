@@ -194,3 +194,13 @@ def test_any_text_resolves_or_is_refused(text: str) -> None:
 def test_any_values_resolve_or_are_refused(options: dict[str, object]) -> None:
     with suppress(ClientError):
         assert resolved(json.dumps(options), "ANDROID/ARM64").target.cpu
+
+
+@pytest.mark.parametrize("option", ["{'signature_def_key': 'b'}", "{'output_names': ['a:0']}"])
+def test_options_of_tensorflow_apply_on_every_target(option: str) -> None:
+    applied = resolved(option, "ml_c5", "TENSORFLOW")
+    assert applied.options.other
+    assert not applied.warnings
+    ignored = resolved(option, "ml_c5", "ONNX")
+    assert not ignored.options.other
+    assert "is for TENSORFLOW models" in ignored.warnings[0]

@@ -334,6 +334,7 @@ def _coreml(request: CompileRequest, target: Target) -> bool:
 
 _NVIDIA = ("neural networks on NVIDIA accelerators", _network_on("NVIDIA"))
 _EIA = ("neural networks on Elastic Inference", _network_on("ELASTIC_INFERENCE"))
+_TENSORFLOW = ("TENSORFLOW models", lambda request, target: request.framework == "TENSORFLOW")
 _NEURON = ("neural networks on Inferentia", _network_on("INFERENTIA", "INFERENTIA2", "TRAINIUM"))
 
 _RULES = {
@@ -366,8 +367,8 @@ _RULES = {
     "jetson-platform": _Rule(*_NVIDIA, "a text", _text(r".+")),
     "class_labels": _Rule("coreml", _coreml, "the name of a file of labels", _text(r".+")),
     "precision_mode": _Rule(*_EIA, "'FP32' or 'FP16'", _text(r"(?i)fp32|fp16")),
-    "signature_def_key": _Rule(*_EIA, "the name of a signature", _text(r".+")),
-    "output_names": _Rule(*_EIA, "a list of names", _texts(r".+")),
+    "signature_def_key": _Rule(*_TENSORFLOW, "the name of a signature", _text(r".+")),
+    "output_names": _Rule(*_TENSORFLOW, "a list of names", _texts(r".+")),
     "num-neuroncores": _Rule(*_NEURON, "a number", _number_text(r"\d{1,3}")),
     "verbose": _Rule(*_NEURON, "a number", _number_text(r"\d{1,3}")),
 }

@@ -147,3 +147,9 @@ def test_inputs_of_unreasonable_size(make: Make, problems: Problems) -> None:
         "model.onnx: the input 'y' of shape [1099511627776] has 1099511627776 elements, expected at "
         "most 536870912",
     )
+
+
+def test_a_scalar_for_an_input_of_any_rank(make: Make, read_model: Read) -> None:
+    model = with_inputs(make, {"x": [2]})
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    assert shapes(read_model(model, '{"x": []}')) == {"x": ()}

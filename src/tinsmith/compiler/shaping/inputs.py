@@ -85,7 +85,7 @@ def input_specs(
             _bind(item, given[item.name], symbols, findings)
     specs = []
     for item in declared:
-        shape = given.get(item.name) or _derived(item, symbols)
+        shape = given[item.name] if item.name in given else _derived(item, symbols)
         if shape is None:
             findings.damaged(_missing(item))
         elif math.prod(shape) > MAX_ELEMENTS:

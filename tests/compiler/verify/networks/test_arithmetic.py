@@ -175,3 +175,36 @@ def test_global_maximum_of_any_rank(rank: int) -> None:
     inputs = [np.random.default_rng(0).standard_normal((2, 3, 4, 5, 6)[:rank]).astype(np.float32)]
     model = made("GlobalMaxPool", inputs, TensorProto.FLOAT)
     np.testing.assert_array_equal(quick(model, inputs), runtime(model, inputs), strict=True)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3)])
+def test_a_loop_stacks_what_its_rounds_give(shape: tuple[int, ...]) -> None:
+    values = [
+        helper.make_tensor_value_info(name, kind, dims)
+        for name, kind, dims in (
+            ("i", TensorProto.INT64, ()),
+            ("c", TensorProto.BOOL, ()),
+            ("s", TensorProto.FLOAT, shape),
+        )
+    ]
+    nodes = [
+        helper.make_node("Identity", ["c"], ["going"]),
+        helper.make_node("Add", ["s", "s"], ["next"]),
+        helper.make_node("Identity", ["s"], ["before"]),
+    ]
+    results = [
+        helper.make_tensor_value_info("going", TensorProto.BOOL, ()),
+        *(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("next", "before")),
+    ]
+    body = helper.make_graph(nodes, "body", values, results)
+    count = helper.make_node("Constant", [], ["n"], value_int=3)
+    loop = helper.make_node("Loop", ["n", "", "x0"], ["last", "y"], body=body)
+    graph = helper.make_graph(
+        [count, loop],
+        "g",
+        [helper.make_tensor_value_info("x0", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=9)
+    start = np.ones(shape, np.float32)
+    assert np.array_equal(quick(model, [start]), np.stack([start, 2 * start, 4 * start]))

@@ -14,6 +14,7 @@ from onnx.reference.ops import (
     op_dequantize_linear,
     op_erf,
     op_global_max_pool,
+    op_loop,
     op_matmul_integer,
     op_qlinear_conv,
     op_qlinear_matmul,
@@ -56,6 +57,30 @@ class Impossible(OpRun):  # type: ignore[misc,unused-ignore]
 
     def _run(self, *_: Any, reason: str = "") -> Any:
         raise ValueError(f"this branch cannot run: {reason}")
+
+
+class Loop(op_loop.Loop):  # type: ignore[misc,unused-ignore]
+    """The evaluator's own joins what the rounds give along an axis that is there, instead of stacking it."""
+
+    def _run(  # type: ignore[override,no-untyped-def,unused-ignore]
+        self, M, cond, *initial, context=None, body=None, attributes=None, bindings=None
+    ) -> Any:
+        own: Any = self
+        number, going, *states = own.body.input_names
+        values = {**(context or {}), **dict(zip(states, initial, strict=True))}
+        goes = cond is None or bool(np.all(cond))
+        rounds: list[list[Array]] = []
+        while goes and (M is None or len(rounds) < int(np.ravel(M)[0])):
+            values |= {number: np.array(len(rounds), np.int64), going: np.array(goes)}
+            kept, *outputs = own._run_body(values, attributes=attributes, bindings=bindings)
+            values |= dict(zip(states, outputs[: len(states)], strict=True))
+            rounds.append(outputs[len(states) :])
+            goes = bool(np.all(kept))
+        if not rounds:
+            return super()._run(  # type: ignore[no-untyped-call,unused-ignore]
+                M, cond, *initial, context=context, body=body, attributes=attributes, bindings=bindings
+            )
+        return (*(values[name] for name in states), *map(np.stack, zip(*rounds, strict=True)))
 
 
 _STEPS = 64
@@ -236,6 +261,7 @@ OPERATORS = (
     Gelu,
     GlobalMaxPool,
     Impossible,
+    Loop,
     MatMulInteger,
     MaxPool,
     QLinearConv,

@@ -1,0 +1,167 @@
+"""TensorFlow models: frozen graphs and SavedModels of TensorFlow 1 and 2, read without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+from onnx import helper
+
+from tinsmith.compiler.frontends.tensorflow import lists, loops, rules, steering
+from tinsmith.compiler.frontends.tensorflow.builder import OPSET, Builder, Value
+from tinsmith.compiler.frontends.tensorflow.bundle import Bundle
+from tinsmith.compiler.frontends.tensorflow.files import Files, find_model, parse
+from tinsmith.compiler.frontends.tensorflow.inputs import Inputs, find_inputs
+from tinsmith.compiler.frontends.tensorflow.interpreter import Interpreter, described, merged
+from tinsmith.compiler.frontends.tensorflow.messages import Message
+from tinsmith.compiler.frontends.tensorflow.program import Program, frozen, saved
+from tinsmith.compiler.frontends.tensorflow.scope import Scope
+from tinsmith.compiler.frontends.tensorflow.tensors import onnx_type
+from tinsmith.compiler.frontends.tensorflow.things import Dead, Refused, Thing
+from tinsmith.compiler.frontends.tensorflow.variables import Variables, restored_keys
+from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.shaping import Origin, shape
+from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.spec.options import resolve
+from tinsmith.spec.request import CompileRequest
+
+LISTED = 20
+"""Nodes that a refusal names for each operator."""
+
+__all__ = ["lists", "loops", "message", "read", "rules", "steering"]
+
+
+def read(directory: Path, request: CompileRequest) -> Network:
+    """The frozen graph or the signature of a SavedModel under `directory`, with the shapes of
+    DataInputConfig.
+
+    CompilerOptions choose the outputs of a frozen graph (`output_names`) or the signature
+    (`signature_def_key`). Raises ClientError with all problems at once: "InputConfiguration" for files that
+    are missing, ambiguous or damaged and for names and shapes that the model does not have;
+    "OperatorNotImplemented" for text, tables and operators that are not compiled, with their nodes.
+    """
+    model, origin, warnings = message(directory, request)
+    network = shape(model, origin, None)
+    said = tuple(f"{origin.place}: {warning}" for warning in warnings)
+    return replace(network, warnings=(*network.warnings, *said))
+
+
+def message(directory: Path, request: CompileRequest) -> tuple[onnx.ModelProto, Origin, list[str]]:
+    """The same as an ONNX message, where it comes from, and what the customer should know."""
+    files = find_model(directory)
+    place = files.path.relative_to(directory).as_posix()
+    findings = Findings(place)
+    builder = Builder()
+    options = resolve(request).options.other
+    content = parse(files, place)
+    bundle: Bundle | None = None
+    if files.is_saved_model:
+        program = saved(content, _text(options.get("signature_def_key")), findings)
+        bundle = Bundle(files.index, directory) if files.index else None
+        keys = restored_keys(program.nodes, program.library)
+        variables = Variables(builder, program.nodes, bundle, "there is no variables/variables.index", keys)
+    else:
+        names = options.get("output_names")
+        program = frozen(content, list(names) if isinstance(names, list) else None, findings)
+        advice = "the graph is not frozen: turn its variables into constants, or give the SavedModel"
+        variables = Variables(builder, program.nodes, None, advice)
+    inputs = find_inputs(program, request.data_input_config, findings)
+    interpreter = Interpreter(builder, program.library, variables.content)
+    made = _interpreted(interpreter, program, inputs, findings)
+    origin = Origin("TENSORFLOW", directory, files.path, _read_files(files, directory))
+    return made, origin, [*program.warnings, *interpreter.warnings]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _read_files(files: Files, directory: Path) -> tuple[str, ...]:
+    """What the artifact need not carry."""
+    if not files.is_saved_model:
+        return ()
+    folder = files.path.parent
+    others = [
+        folder / "fingerprint.pb",
+        folder / "keras_metadata.pb",
+        *sorted((folder / "variables").glob("variables.*")),
+    ]
+    return tuple(
+        path.relative_to(directory).as_posix() for path in others if path.is_file() and not path.is_symlink()
+    )
+
+
+def _interpreted(
+    interpreter: Interpreter, program: Program, inputs: Inputs, findings: Findings
+) -> onnx.ModelProto:
+    builder = interpreter.builder
+    given: dict[str, Value] = {}
+    presets: dict[str, Thing] = dict(inputs.missing)
+    for name, (feed, spec) in inputs.specs.items():
+        given[name] = builder.input(name, onnx_type(feed.type), spec.shape)
+        presets[_plain(feed.reference)] = given[name]
+    for feed in inputs.off:
+        presets[_plain(feed.reference)] = builder.constant(False)
+        interpreter.warnings[f"the input {shown(feed.name)} switches training on: it is off"] = None
+    reserved = {name: builder.unique(name) for name in program.outputs}
+    scope = Scope(program.nodes, builder.main, presets=presets)
+    results = interpreter.evaluate(scope, program.outputs.values())
+    _stop_at_refusals(results, list(program.outputs), findings)
+    outputs = []
+    for name, result in zip(program.outputs, results, strict=True):
+        assert isinstance(result, Value)
+        with builder.layer(name):
+            source = builder.used(result)
+        own = reserved[name]
+        builder.append(helper.make_node("Identity", [source.name], [own], name=own))
+        outputs.append(helper.make_tensor_value_info(own, result.dtype, result.shape))
+    used = {name for node in _nodes(builder.main.nodes) for name in node.input}
+    kept = [name for name in given if name in inputs.asked or given[name].name in used]
+    infos = [
+        helper.make_tensor_value_info(given[name].name, given[name].dtype, given[name].shape) for name in kept
+    ]
+    graph = helper.make_graph(
+        builder.main.nodes, "graph", infos, outputs, initializer=list(builder.initializers.values())
+    )
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=onnx.IR_VERSION,
+        producer_name=program.producer,
+    )
+
+
+def _nodes(nodes: Sequence[Message]) -> Sequence[Message]:
+    """`nodes` and those inside them."""
+    found = list(nodes)
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found += _nodes(attribute.g.node)
+    return found
+
+
+def _plain(reference: str) -> str:
+    return reference.removesuffix(":0")
+
+
+def _stop_at_refusals(results: Sequence[Thing], names: Sequence[str], findings: Findings) -> None:
+    refused = merged(result for result in results if isinstance(result, Refused))
+    nodes: dict[str, list[str]] = {}
+    for operator, name in sorted(refused.operators):
+        nodes.setdefault(operator, []).append(shown(name))
+    for operator, places in nodes.items():
+        more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
+        findings.refused(f"the operator {operator} is not implemented: {', '.join(places[:LISTED])}{more}")
+    for text in sorted(refused.limits):
+        findings.refused(text)
+    for text in sorted(refused.damage):
+        findings.damaged(text)
+    for name, result in zip(names, results, strict=True):
+        if isinstance(result, Dead):
+            findings.damaged(f"the output {shown(name)} is on the side of a Switch that is never taken")
+        elif not isinstance(result, Value | Refused):
+            findings.refused(f"the output {shown(name)} is {described(result)}, expected a tensor of numbers")
+    findings.stop()
