@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 
 from tinsmith.compiler.frontends.keras.config import Call, Layer, Model, Reference
 from tinsmith.compiler.frontends.keras.layers import RULES, Use, compute_dtype
@@ -88,15 +87,9 @@ class _Conversion:
     def _inner(self, model: Model, *arguments: Any) -> Result:
         form_in, form_out = model.form
         given = arguments[0] if len(arguments) == 1 else list(arguments)
-        if isinstance(given, Mapping):
-            names = (
-                form_in if isinstance(form_in, Mapping) else {i.name: n for n, i in enumerate(model.inputs)}
-            )
-            given = [given[name] for name in names]
-        outputs = self.model(model, given if isinstance(given, list) else [given])
-        if isinstance(form_out, Mapping):
-            return {key: outputs[index] for key, index in form_out.items()}
-        return outputs[0] if len(outputs) == 1 else outputs
+        tensors = dict(_matched(form_in, given, [each.name for each in model.inputs]))
+        outputs = self.model(model, [tensors[index] for index in range(len(model.inputs))])
+        return outputs[0] if form_out == [0] else _arranged(form_out, outputs)
 
     def _apply(self, layer: Layer, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Result:
         rule = RULES[layer.kind]
@@ -146,20 +139,43 @@ def _needs(*values: Any) -> list[tuple[str, int]]:
 
 def _pick(result: Result, reference: Reference) -> Any:
     """Output `reference.output` of what a call gave."""
-    if isinstance(result, Mapping):
-        result = list(result.values())
-    if isinstance(result, list | tuple):
-        return result[reference.output]
+    if isinstance(result, Mapping | list | tuple):
+        return _flat(result)[reference.output]
     if reference.output:
         raise ValueError(f"output {reference.output} of {reference.layer!r}, which has one")
     return result
 
 
+def _flat(result: Result) -> list[Any]:
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    if isinstance(result, list | tuple):
+        return [value for item in result for value in _flat(item)]
+    return [result]
+
+
+def _matched(form: Any, given: Any, names: Sequence[str]) -> Iterator[tuple[int, Tensor]]:
+    """The number of each input of a model, and the tensor that it is given."""
+    if isinstance(form, int):
+        yield form, given[0] if isinstance(given, list) and len(given) == 1 else given
+    elif isinstance(form, Mapping):
+        for key, item in form.items():
+            yield from _matched(item, given[key] if isinstance(given, Mapping) else given, names)
+    elif isinstance(given, Mapping):
+        yield from ((index, given[name]) for index, name in enumerate(names))
+    else:
+        for item, value in zip(form, given if isinstance(given, list) else [given], strict=True):
+            yield from _matched(item, value, names)
+
+
+def _arranged(form: Any, outputs: Sequence[Tensor]) -> Result:
+    if isinstance(form, Mapping):
+        return {key: _arranged(item, outputs) for key, item in form.items()}
+    if isinstance(form, list):
+        return [_arranged(item, outputs) for item in form]
+    return outputs[form]
+
+
 def _said(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}"
     return text[:300]
-
-
-def constant(value: Any) -> Any:
-    """A number or nested lists of numbers as an array of 64-bit numbers."""
-    return np.asarray(value)

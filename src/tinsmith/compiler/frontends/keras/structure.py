@@ -94,7 +94,7 @@ def _children(layer: Layer, depth: int) -> dict[str, Layer]:
         return {"layer": child(config.get("layer"), "layer")}
     if kind in ("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention"):
         parts = ("query_dense", "key_dense", "value_dense", "output_dense")
-        dense = {"use_bias": config.get("use_bias", True)}
+        dense = {"bias_axes": "..." if config.get("use_bias", True) else None}
         return {part: Layer("EinsumDense", f"{layer.name}/{part}", dense, layer.origin) for part in parts}
     return {}
 
@@ -218,15 +218,19 @@ def _dtype(config: Mapping[str, Any]) -> str:
 
 
 def _references(entries: Any, where: str) -> tuple[tuple[Reference, ...], Any]:
-    """The tensors that a model names as inputs or outputs, and whether as one, a list or a dict."""
-    if isinstance(entries, Mapping):
-        flat = [_reference(entry, where) for entry in entries.values()]
-        return tuple(flat), {key: index for index, key in enumerate(entries)}
-    if isinstance(entries, list) and len(entries) == 3 and isinstance(entries[0], str):
-        return (_reference(entries, where),), 0
-    if not isinstance(entries, list):
-        raise Malformed(f"{where} are no list")
-    return tuple(_reference(entry, where) for entry in entries), list(range(len(entries)))
+    """The tensors that a model names as inputs or outputs, and how they stand in lists and dicts."""
+    found: list[Reference] = []
+
+    def collect(entry: Any) -> Any:
+        if isinstance(entry, Mapping):
+            return {key: collect(item) for key, item in entry.items()}
+        if isinstance(entry, list) and not (len(entry) == 3 and isinstance(entry[0], str)):
+            return [collect(item) for item in entry]
+        found.append(_reference(entry, where))
+        return len(found) - 1
+
+    form = collect(entries)
+    return tuple(found), form
 
 
 def _reference(entry: Any, where: str) -> Reference:

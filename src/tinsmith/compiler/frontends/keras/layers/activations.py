@@ -78,7 +78,7 @@ def _squareplus(use: Use, x: Tensor) -> Tensor:
 def _sparse_plus(use: Use, x: Tensor) -> Tensor:
     square = use.add("Mul", use.add("Mul", use.add("Add", x, 1.0), use.add("Add", x, 1.0)), 0.25)
     upper = use.add("Where", use.add("Less", x, 1.0), square, x)
-    return use.add("Where", use.add("LessOrEqual", x, -1.0), 0.0 * np.ones((), x.dtype), upper)
+    return use.add("Where", use.add("LessOrEqual", x, -1.0), np.zeros((), x.dtype), upper)
 
 
 def _glu(use: Use, x: Tensor) -> Tensor:
@@ -87,6 +87,7 @@ def _glu(use: Use, x: Tensor) -> Tensor:
 
 
 def _sparsemax(use: Use, x: Tensor) -> Tensor:
+    """As Keras has it: the threshold is of the sum of running sums, where the definition has the last of them."""
     size = x.shape[-1]
     values = use.message.several("TopK", 2, x, np.array([size], np.int64), axis=-1)[0]
     order = np.arange(1, size + 1, dtype=x.dtype)
@@ -94,7 +95,7 @@ def _sparsemax(use: Use, x: Tensor) -> Tensor:
     support = use.add("Greater", use.add("Add", use.add("Mul", values, order), 1.0), sums)
     counted = use.cast(support, x.dtype)
     count = use.add("ReduceSum", counted, np.array([-1], np.int64))
-    total = use.add("ReduceSum", use.add("Mul", counted, values), np.array([-1], np.int64))
+    total = use.add("ReduceSum", use.add("Mul", counted, sums), np.array([-1], np.int64))
     threshold = use.add("Div", use.add("Sub", total, 1.0), count)
     return use.add("Relu", use.add("Sub", x, threshold))
 

@@ -152,7 +152,7 @@ def _expm1(use: Use, x: Tensor, **_: Any) -> Tensor:
     return use.add("Sub", use.add("Exp", x), 1.0)
 
 
-@function("truediv", "divide", "div", "realdiv", "dividenonan", "divnonan")
+@function("truediv", "truedivide", "divide", "div", "realdiv", "dividenonan", "divnonan")
 def _divide(use: Use, *values: Any, **keywords: Any) -> Any:
     first, second = _two(values, keywords)
     if not isinstance(first, Tensor) and not isinstance(second, Tensor):
