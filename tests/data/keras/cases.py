@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from keras import Input, Model, Sequential, ops
-from keras import layers as L  # noqa: N812
+from keras import layers as L
 
 Build = Callable[[], Any]
 IMAGE = (7, 6, 4)
@@ -196,9 +196,39 @@ CASES: dict[str, Build] = {
 CASES |= {
     f"activation {name}": lambda name=name: of(L.Activation(name), 6)  # type: ignore[misc]
     for name in (
-        *("relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softmax", "log_softmax", "softplus", "softsign"),
-        *("elu", "selu", "celu", "gelu", "exponential", "linear", "silu", "hard_silu", "mish", "leaky_relu", "glu"),
-        *("log_sigmoid", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus"),
+        *(
+            "relu",
+            "relu6",
+            "sigmoid",
+            "hard_sigmoid",
+            "tanh",
+            "softmax",
+            "log_softmax",
+            "softplus",
+            "softsign",
+        ),
+        *(
+            "elu",
+            "selu",
+            "celu",
+            "gelu",
+            "exponential",
+            "linear",
+            "silu",
+            "hard_silu",
+            "mish",
+            "leaky_relu",
+            "glu",
+        ),
+        *(
+            "log_sigmoid",
+            "hard_tanh",
+            "hard_shrink",
+            "soft_shrink",
+            "tanh_shrink",
+            "squareplus",
+            "sparse_plus",
+        ),
         *("sparse_sigmoid", "sparsemax"),
     )
 }

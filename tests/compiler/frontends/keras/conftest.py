@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-
 import numpy as np
 import onnx_ir
 import onnxruntime
@@ -14,6 +13,7 @@ import onnxruntime
 from tinsmith.compiler.frontends.keras import read
 from tinsmith.compiler.ir.network import Network
 from tinsmith.spec.request import CompileRequest
+
 
 def read_folder(folder: Path, config: Any = None) -> Network:
     """Reads the only model in `folder`."""
@@ -28,8 +28,6 @@ def evaluate(network: Network, arrays: list[np.ndarray[Any, Any]]) -> dict[str, 
     options.intra_op_num_threads = 1
     content = onnx_ir.serde.serialize_model(network.graph).SerializeToString()
     session = onnxruntime.InferenceSession(content, options, disabled_optimizers=["Pad_Fusion"])
-    feeds = {
-        spec.name: array.astype(spec.dtype) for spec, array in zip(network.inputs, arrays, strict=True)
-    }
+    feeds = {spec.name: array.astype(spec.dtype) for spec, array in zip(network.inputs, arrays, strict=True)}
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, feeds), strict=True))

@@ -51,5 +51,7 @@ def shapes(inputs: list[Any], first: bool) -> list[list[int]]:
     found = []
     for array in inputs:
         batch, *sizes = array.shape
-        found.append([batch, sizes[-1], *sizes[:-1]] if len(sizes) in (3, 4) and not first else [batch, *sizes])
+        found.append(
+            [batch, sizes[-1], *sizes[:-1]] if len(sizes) in (3, 4) and not first else [batch, *sizes]
+        )
     return found

@@ -1,7 +1,7 @@
 """Keras models: .h5 of Keras 1 to 3 and .keras archives. Keras and TensorFlow are never imported.
 
-The config says which layers there are and who calls whom, see `structure`; `weights` gives them their arrays;
-`convert` turns each layer into ONNX nodes that carry its name. Inputs and outputs have the layout of the model
+The config says which layers there are and who calls whom, see `structure`; `weights` gives them their
+arrays; `convert` turns each layer into ONNX nodes that carry its name. Inputs and outputs have the layout of the model
 itself, for most models channels last; DataInputConfig has channels first, see `layout`.
 """
 
@@ -35,8 +35,8 @@ from tinsmith.spec.request import CompileRequest
 def read(directory: Path, request: CompileRequest) -> Network:
     """The one Keras model under `directory`, its inputs fixed to the shapes of DataInputConfig.
 
-    A batch size that neither the model nor DataInputConfig tells is 1. Raises ClientError with all problems at
-    once: "InputConfiguration" for files that are missing, ambiguous, damaged or weights only, and for a
+    A batch size that neither the model nor DataInputConfig tells is 1. Raises ClientError with all problems
+    at once: "InputConfiguration" for files that are missing, ambiguous, damaged or weights only, and for a
     DataInputConfig that contradicts the model; "OperatorNotImplemented", naming all layers, for what is not
     compiled.
     """
@@ -45,7 +45,7 @@ def read(directory: Path, request: CompileRequest) -> Network:
     model, writer = load(path, origin.place)
     specs = _specs(model, request.data_input_config, origin.place)
     network = shape(_message(model, writer, specs, origin.place), origin, None)
-    return replace(network, warnings=(*network.warnings, *_warnings(model, writer, request, origin.place)))
+    return replace(network, warnings=(*network.warnings, *_warnings(model, request, origin.place)))
 
 
 def _specs(model: Model, text: str | None, place: str) -> tuple[TensorSpec, ...]:
@@ -111,7 +111,7 @@ def _named(message: Message, references: Sequence[Reference], results: Sequence[
     return outputs
 
 
-def _warnings(model: Model, writer: Writer, request: CompileRequest, place: str) -> list[str]:
+def _warnings(model: Model, request: CompileRequest, place: str) -> list[str]:
     found = []
     if request.data_input_config is None and any(
         given.shape and given.shape[0] is None for given in model.inputs
@@ -123,8 +123,4 @@ def _warnings(model: Model, writer: Writer, request: CompileRequest, place: str)
     half = [layer.name for layer in every_layer(model) if "float16" in str(layer.config.get("dtype"))]
     if half:
         found.append(f"layers of half or mixed precision are computed in float32: {', '.join(half[:10])}")
-    if writer.version[0] == 1 and not writer.backend:
-        found.append(
-            "Keras 1 does not say whether Theano trained it, which turns kernels round: taken as they are"
-        )
     return [f"{place}: {text}" for text in found]

@@ -92,4 +92,4 @@ class Model:
     classes: Mapping[str, str] = field(default_factory=dict)
     """Of all layers in `order`, the name of the class in the file."""
     form: Any = None
-    """How the model takes and gives values: lists and dicts of the numbers of inputs, and the same of outputs."""
+    """How the model takes and gives values: lists and dicts of the numbers of inputs, and of outputs."""

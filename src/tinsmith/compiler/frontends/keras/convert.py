@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-
 from tinsmith.compiler.frontends.keras.config import Call, Layer, Model, Reference
 from tinsmith.compiler.frontends.keras.layers import RULES, Use, compute_dtype
 from tinsmith.compiler.frontends.keras.layers.registry import Result

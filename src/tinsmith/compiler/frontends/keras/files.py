@@ -15,7 +15,8 @@ _ZIP = b"PK\x03\x04"
 
 
 def find_model(directory: Path) -> Path:
-    """The one file under `directory` that is HDF5 or a .keras archive; `code/`, hidden files and links are left alone.
+    """The one file under `directory` that is HDF5 or a .keras archive; `code/`, hidden files and links are
+    left alone.
 
     Raises ClientError when there is none or more than one.
     """

@@ -46,7 +46,7 @@ def names(group: h5py.Group, name: str) -> list[str]:
     """A list of names that stands at `group`: in one attribute, or in several when it is long."""
     found = group.attrs.get(name)
     if found is None:
-        parts = []
+        parts: list[Array] = []
         while f"{name}{len(parts)}" in group.attrs:
             parts.append(np.asarray(group.attrs[f"{name}{len(parts)}"]))
     else:

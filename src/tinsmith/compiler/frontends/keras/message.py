@@ -56,7 +56,7 @@ class Message:
 
     def __init__(self, parent: Message | None = None) -> None:
         self.nodes: list[onnx.NodeProto] = []
-        self.scope = parent.scope if parent else ""
+        self.scope: str = parent.scope if parent else ""
         """The layer that nodes are named after."""
         self._root: Message = parent._root if parent else self
         self._initializers: list[onnx.TensorProto] = []

@@ -45,8 +45,8 @@ _FAULTS = (
 def load(path: Path, place: str) -> tuple[Model, Origin]:
     """The model in the file `path`, called `place` in errors, and what saved it.
 
-    Raises ClientError: "InputConfiguration" for what is damaged or holds only weights; "OperatorNotImplemented",
-    naming all layers, for what is not compiled.
+    Raises ClientError: "InputConfiguration" for what is damaged or holds only weights;
+    "OperatorNotImplemented", naming all layers, for what is not compiled.
     """
     found = kind(path)
     if found == "zip":
@@ -65,11 +65,21 @@ def _from_hdf5(path: Path, place: str) -> tuple[Model, Origin]:
         stored = hdf5.subgroup(file, "model_weights")
         if stored is None:
             raise ClientError("InputConfiguration", f"{place}: the file has no group model_weights")
-        origin = _origin(hdf5.text_attribute(file, "keras_version"), hdf5.text_attribute(file, "backend"))
+        backend = hdf5.text_attribute(file, "backend") or _backend(stored)
+        origin = _origin(hdf5.text_attribute(file, "keras_version"), backend)
         model = _checked(_json(text, place), origin, place)
         _fill(lambda: fill_from_groups(model, stored, _slots), place)
     renew(model)
     return model, origin
+
+
+def _backend(stored: h5py.Group) -> str:
+    """Keras 1 does not name its backend, but only Theano has names without the number of an output."""
+    for own in hdf5.names(stored, "layer_names"):
+        group = hdf5.subgroup(stored, own)
+        for name in hdf5.names(group, "weight_names") if group is not None else []:
+            return "tensorflow" if ":" in name else "theano"
+    return ""
 
 
 def _without_config(file: h5py.File) -> str:
@@ -80,8 +90,8 @@ def _without_config(file: h5py.File) -> str:
         or "_layer_checkpoint_dependencies" in file
     ):
         return (
-            "the file holds weights only: it has no model_config attribute, as save_weights() leaves it. Build the "
-            "model, load_weights() into it, and save both by model.save()"
+            "the file holds weights only: it has no model_config attribute, as save_weights() leaves it. "
+            "Build the model, load_weights() into it, and save both by model.save()"
         )
     return "no Keras model: the HDF5 file has no model_config attribute; save the model by model.save()"
 
@@ -90,7 +100,7 @@ def _from_archive(path: Path, place: str) -> tuple[Model, Origin]:
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
             config = _json(_member(archive, "config.json", MAX_CONFIG), place)
-            metadata = {}
+            metadata: Mapping[str, Any] = {}
             if "metadata.json" in archive.namelist():
                 metadata = _json(_member(archive, "metadata.json", MAX_CONFIG), place)
             origin = _origin(str(metadata.get("keras_version", "3.0")), None)

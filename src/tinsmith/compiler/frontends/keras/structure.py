@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tinsmith.compiler.frontends.keras.config import Call, Input, Layer, Model, Origin, Reference
@@ -18,6 +18,10 @@ _CUDNN = {"CuDNNLSTM": "CuDNNLSTMCell", "CuDNNGRU": "CuDNNGRUCell"}
 _CONVOLUTIONAL = {f"ConvLSTM{rank}D": f"ConvLSTM{rank}DCell" for rank in (1, 2, 3)}
 
 
+_FORMATLESS = frozenset({"ZeroPadding2D", "ZeroPadding3D", "Cropping2D", "Cropping3D"})
+"""Keras 1 does not store their order of dimensions: it is that of the other layers."""
+
+
 class Malformed(Exception):
     """The config contradicts itself; the text says how."""
 
@@ -27,7 +31,20 @@ def read_model(config: Mapping[str, Any], origin: Origin) -> Model:
     layer = _layer(config, origin, "", 0)
     if layer.model is None:
         raise Malformed(f"the model is of the class {layer.kind!r}, expected Functional or Sequential")
+    if origin.version[0] == 1:
+        formats = [inner.config["data_format"] for inner in _within(layer) if "data_format" in inner.config]
+        for inner in _within(layer):
+            if inner.kind in _FORMATLESS and formats:
+                inner.config = {"data_format": formats[0], **inner.config}
     return layer.model
+
+
+def _within(layer: Layer) -> Iterator[Layer]:
+    """`layer` and all inside it."""
+    yield layer
+    inner = layer.model.layers.values() if layer.model else layer.children.values()
+    for each in inner:
+        yield from _within(each)
 
 
 def _layer(
@@ -155,7 +172,8 @@ def _chain(
 ) -> Model:
     """A Sequential model: each layer is called with the result of the one before."""
     given = next(iter(inputs.values()), None) or _first_input(config, layers)
-    calls, last = {}, Reference(given.name, 0, 0)
+    calls: dict[str, tuple[Call, ...]] = {}
+    last = Reference(given.name, 0, 0)
     for own in layers:
         calls[own] = (Call((last,), {}),)
         last = Reference(own, 0, 0)

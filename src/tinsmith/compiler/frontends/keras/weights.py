@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import h5py
 
@@ -101,9 +101,8 @@ def _parts(layer: Layer, slots: Slots) -> tuple[list[_Target], list[_Target]]:
 
 
 def _by_name(targets: Sequence[_Target], names: Sequence[str]) -> list[_Target] | None:
-    """The targets in the order of `names`, if each name ends in a layer and a slot that only one target has."""
-    known: Mapping[tuple[str, str], list[_Target]] = {}
-    known = {}
+    """The targets in the order of `names`, if each name ends in a layer and a slot of one target only."""
+    known: dict[tuple[str, str], list[_Target]] = {}
     for target in targets:
         key = target[0].name.rsplit("/", 1)[-1], target[1]
         known.setdefault(key, []).append(target)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers.registry import Use, layer
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.message import Tensor, Value
 
 Function = Callable[[Use, Tensor], Tensor]
 
@@ -87,7 +87,7 @@ def _glu(use: Use, x: Tensor) -> Tensor:
 
 
 def _sparsemax(use: Use, x: Tensor) -> Tensor:
-    """As Keras has it: the threshold is of the sum of running sums, where the definition has the last of them."""
+    """As Keras computes it: by the sum of the running sums, where the definition has the last of them."""
     size = x.shape[-1]
     values = use.message.several("TopK", 2, x, np.array([size], np.int64), axis=-1)[0]
     order = np.arange(1, size + 1, dtype=x.dtype)
@@ -148,7 +148,7 @@ def _relu(use: Use, x: Tensor) -> Tensor:
     if threshold == 0 and slope == 0:
         return use.add("Relu", x) if high is None else _clip(use, x, 0.0, float(high))
     if slope == 0:
-        below: Tensor | float = np.zeros((), x.dtype)
+        below: Value = np.zeros((), x.dtype)
     else:
         below = use.add("Mul", use.add("Sub", x, threshold), slope)
     result = use.add("Where", use.add("GreaterOrEqual", x, threshold), x, below)

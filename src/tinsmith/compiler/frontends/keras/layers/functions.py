@@ -1,7 +1,6 @@
 """Functions of tensors that models call: tf.* of Keras 2, keras.ops.* of Keras 3.
 
-Each is found by its last name without underscores in small letters: tf.math.reduce_mean and ops.ReduceMean are
-both "reducemean". Arguments are those of the function of either library; constants stay what they are.
+Each is found by its last name, without underscores, in small letters: tf.math.reduce_mean is "reducemean". Arguments are those of the function of either library; constants stay what they are.
 """
 
 from __future__ import annotations
@@ -276,8 +275,9 @@ def _norm(use: Use, x: Tensor, ord: Any = None, axis: Any = None, keepdims: bool
 @function("clip", "clipbyvalue")
 def _clip(use: Use, x: Tensor, *bounds: float, **keywords: Any) -> Tensor:
     names = ("x_min", "x_max", "clip_value_min", "clip_value_max", "min_value", "max_value")
-    low, high = (*bounds, *(keywords[name] for name in names if name in keywords))
-    return use.add("Clip", x, np.asarray(low, x.dtype), np.asarray(high, x.dtype))
+    found = [*bounds, *(keywords[name] for name in names if name in keywords)]
+    low, high = (np.asarray(bound, x.dtype) for bound in found)
+    return use.add("Clip", x, low, high)
 
 
 @function("cast")

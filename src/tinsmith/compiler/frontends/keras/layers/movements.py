@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,7 @@ def _split(
         parts = [size // wanted] * wanted
     elif num_or_size_splits is None:
         bounds = [0, *numbers(wanted), size]
-        parts = [end - start for start, end in zip(bounds, bounds[1:], strict=False)]
+        parts = [end - start for start, end in pairwise(bounds)]
     else:
         parts = numbers(wanted)
         parts = [size - sum(p for p in parts if p >= 0) if part < 0 else part for part in parts]
@@ -269,10 +270,8 @@ def _sliced(use: Use, x: Tensor, axis: int, found: slice) -> Tensor:
 
 
 def _is(part: Any, name: str) -> bool:
-    return (
-        (isinstance(part, Mapping)
-        and part.get("class_name") == f"__{name}__")
-        or (name == "ellipsis" and part is Ellipsis)
+    return (isinstance(part, Mapping) and part.get("class_name") == f"__{name}__") or (
+        name == "ellipsis" and part is Ellipsis
     )
 
 

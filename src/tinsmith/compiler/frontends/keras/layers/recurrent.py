@@ -108,7 +108,7 @@ def _fused(
         both = use.weight("bias").reshape(-1, len(order) * units)
         both = np.concatenate([both, np.zeros_like(both)]) if len(both) == 1 else both
         bias = (np.concatenate([_by_gate(part[None], order).reshape(-1) for part in both])[None],)
-    every = names + names[-1:] if operator == "LSTM" else names
+    every = [*names, *names[-1:]] if operator == "LSTM" else names
     attributes["activations"] = [name for name, _ in every]
     attributes["activation_alpha"] = [values["alpha"] for _, values in every if "alpha" in values]
     attributes["activation_beta"] = [values["beta"] for _, values in every if "beta" in values]
