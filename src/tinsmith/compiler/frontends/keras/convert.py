@@ -42,6 +42,7 @@ class _Conversion:
             raise ValueError(
                 f"{len(inputs)} inputs for the model {model.name!r}, expected {len(model.inputs)}"
             )
+        first = _first_calls(model)
         done: dict[tuple[str, int], Result] = {
             (given.name, 0): tensor for given, tensor in zip(model.inputs, inputs, strict=True)
         }
@@ -52,7 +53,7 @@ class _Conversion:
             if key in done:
                 waiting.pop()
                 continue
-            call = _call(model, *key)
+            call = _call(model, key[0], key[1] - first.get(key[0], 0))
             needs = [need for need in _needs(call.arguments, call.keywords) if need not in done]
             if not needs:
                 done[key] = self._call(model.layers[key[0]], call, done)
@@ -112,6 +113,18 @@ def _cast(use: Use, value: Any) -> Any:
     if isinstance(value, Tensor) and value.dtype.kind in "fiu" and value.dtype != compute_dtype(use.layer):
         return use.cast(value, compute_dtype(use.layer))
     return [_cast(use, item) for item in value] if isinstance(value, list) else value
+
+
+def _first_calls(model: Model) -> dict[str, int]:
+    """From which number the calls of models within `model` count: most versions count their making too."""
+    uses = [*_needs(*(call.arguments for calls in model.calls.values() for call in calls))]
+    uses += _needs(*(call.keywords for calls in model.calls.values() for call in calls))
+    uses += [(output.layer, output.call) for output in model.outputs]
+    first: dict[str, int] = {}
+    for name, number in uses:
+        if name in model.layers and model.layers[name].model is not None:
+            first[name] = min(number, first.get(name, number))
+    return first
 
 
 def _call(model: Model, name: str, number: int) -> Call:

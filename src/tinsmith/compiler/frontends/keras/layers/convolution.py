@@ -57,7 +57,7 @@ def _transposed(use: Use, x: Tensor) -> Tensor:
     strides, dilations = sizes(use.get("strides", 1), rank), sizes(use.get("dilation_rate", 1), rank)
     extra = use.get("output_padding")
     ends = [
-        _padding(use.get("padding", "valid"), (size - 1) * dilation + 1, stride, more)
+        _padding(use.get("padding", "valid"), (size - 1) * dilation + 1, stride, more, is_centred(use))
         for size, dilation, stride, more in zip(
             kernel.shape[:rank],
             dilations,
@@ -79,7 +79,9 @@ def _transposed(use: Use, x: Tensor) -> Tensor:
     return _finished(use, result, biased=True)
 
 
-def _padding(mode: str, reach: int, stride: int, extra: int | None) -> tuple[int, int, int]:
+def _padding(
+    mode: str, reach: int, stride: int, extra: int | None, centred: bool
+) -> tuple[int, int, int]:
     """What a transposed convolution cuts off at both ends, and adds at the end."""
     if mode == "valid":
         return 0, 0, max(stride - reach, 0) if extra is None else extra
@@ -87,6 +89,9 @@ def _padding(mode: str, reach: int, stride: int, extra: int | None) -> tuple[int
         raise ValueError(f"the padding {mode!r}")
     if extra is None:
         total = reach - stride
+        if centred:
+            begin = reach // 2
+            return begin, max(total - begin, 0), max(begin - total, 0)
         return (total // 2, total - total // 2, 0) if total >= 0 else (0, 0, -total)
     total = reach // 2 * 2
     return _cut(total, reach, stride, extra)
@@ -116,7 +121,7 @@ def convolve(use: Use, x: Tensor, kernel: Array, group: int = 1) -> Tensor:
         attributes["pads"] = [reach, 0]
     elif mode == "same":
         attributes["pads"] = same_pads(
-            x.shape[2:], kernel.shape[2:], attributes["strides"], attributes["dilations"]
+            x.shape[2:], kernel.shape[2:], attributes["strides"], attributes["dilations"], is_centred(use)
         )
     elif mode != "valid":
         raise ValueError(f"the padding {mode!r}")
@@ -125,14 +130,28 @@ def convolve(use: Use, x: Tensor, kernel: Array, group: int = 1) -> Tensor:
 
 
 def same_pads(
-    shape: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+    shape: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    centred: bool = False,
 ) -> list[int]:
-    """Zeros before and after every dimension so that ceil(size / stride) places are covered; more after."""
-    totals = [
-        max((-(-size // stride) - 1) * stride + (window - 1) * dilation + 1 - size, 0)
-        for size, window, stride, dilation in zip(shape, kernel, strides, dilations, strict=True)
-    ]
-    return [total // 2 for total in totals] + [total - total // 2 for total in totals]
+    """Zeros before and after every dimension so that ceil(size / stride) places are covered.
+
+    TensorFlow puts half of them before, rounded down; Theano puts half a window there (`centred`).
+    """
+    begins, ends = [], []
+    for size, window, stride, dilation in zip(shape, kernel, strides, dilations, strict=True):
+        reach = (window - 1) * dilation + 1
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        begins.append(reach // 2 if centred else total // 2)
+        ends.append(max(total - begins[-1], 0))
+    return begins + ends
+
+
+def is_centred(use: Use) -> bool:
+    """Whether the model's padding "same" is that of Theano."""
+    return use.layer.origin.backend == "theano"
 
 
 def output_first(kernel: Array) -> Array:
