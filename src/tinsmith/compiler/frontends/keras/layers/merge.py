@@ -28,7 +28,7 @@ def _elementwise(use: Use, first: Any, second: Value = None) -> Tensor:
     values = first if isinstance(first, list) else [first, second]
     tensors = [value for value in values if isinstance(value, Tensor)]
     if not isinstance(first, list):
-        return pair(use, _OPERATORS[use.layer.kind], first, second)
+        return pair(use, _OPERATORS[use.layer.kind], first, second).masked(None)
     rank = max(tensor.rank for tensor in tensors)
     aligned = [use.cast(_of_rank(use, tensor, rank), tensors[0].dtype) for tensor in tensors]
     result = reduce(lambda one, other: use.add(_OPERATORS[use.layer.kind], one, other), aligned)

@@ -39,7 +39,14 @@ def _lambda(use: Use, *arguments: Any, **keywords: Any) -> Result:
         if first is None:
             raise ValueError("a call without arguments")
         arguments = (found.pop(first),)
-    return FUNCTIONS[key_of(use.get("function"))](use, *arguments, **found)
+    return without_mask(FUNCTIONS[key_of(use.get("function"))](use, *arguments, **found))
+
+
+def without_mask(result: Result) -> Result:
+    """Functions pass no mask on, where layers of the same name do."""
+    if isinstance(result, list):
+        return [without_mask(item) for item in result]
+    return result.masked(None) if isinstance(result, Tensor) else result
 
 
 @layer("Reshape", casts=False)
@@ -59,7 +66,7 @@ def _operation(kind: str) -> Rule:
         fields = {
             key: value for key, value in use.layer.config.items() if key not in ("name", "dtype", "trainable")
         }
-        return FUNCTIONS[key_of(kind)](use, *arguments, **{**fields, **keywords})
+        return without_mask(FUNCTIONS[key_of(kind)](use, *arguments, **{**fields, **keywords}))
 
     return Rule(convert, no_weights, casts=False)
 
