@@ -1,5 +1,6 @@
 """Small models, one or more for every layer: name -> function that builds it with Keras."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 from collections.abc import Callable

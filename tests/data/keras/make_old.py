@@ -1,11 +1,14 @@
 """Makes old-VERSION.zip: models saved by the Keras at hand, 1.2 or 2.2 on Theano, with inputs and results.
 
-    KERAS_BACKEND=theano THEANO_FLAGS=cxx=,floatX=float32,linker=py,optimizer=None,blas.ldflags= python make_old.py .
+    export KERAS_BACKEND=theano THEANO_FLAGS=cxx=,floatX=float32,linker=py,optimizer=None,blas.ldflags=
+    python make_old.py .
 
-Both run on Python 3.11 with numpy 1.23, theano 1.0.5 and h5py 3.8, once the names that moved from `collections`
-to `collections.abc`, and those that scipy made private, are put back. The archive is laid out like that of make.py.
+Both run on Python 3.11 with numpy 1.23, scipy 1.10, theano 1.0.5 and h5py 3.8, once the names that moved from
+`collections` to `collections.abc`, and those that scipy made private, are put back. The archive is laid out
+like that of make.py.
 """
 
+# ruff: noqa: E402, F401
 import collections
 import collections.abc
 import io
@@ -27,8 +30,8 @@ sys.modules["scipy.signal.sigtools"] = scipy.signal._sigtools
 import keras
 import numpy as np
 import theano.ifelse  # which Keras takes for granted
-from keras import backend as K  # noqa: N812
-from keras import layers as L  # noqa: N812
+from keras import backend as K
+from keras import layers as L
 from keras.models import Model, Sequential
 
 ONE = keras.__version__.startswith("1.")

@@ -17,7 +17,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import numpy as np
 import tensorflow as tf
 from tf_keras import Input, Model, Sequential
-from tf_keras import layers as L  # noqa: N812
+from tf_keras import layers as L
 
 SERIES, IMAGE = (6, 5), (7, 6, 4)
 
@@ -70,7 +70,9 @@ def heads():
 def nested(trainable=True):
     """A model within a model, called twice, with statistics inside."""
     given = Input(IMAGE, name="x")
-    inner = Sequential([Input(IMAGE), L.SeparableConv2D(4, 3, padding="same"), L.BatchNormalization(), L.PReLU()])
+    inner = Sequential(
+        [Input(IMAGE), L.SeparableConv2D(4, 3, padding="same"), L.BatchNormalization(), L.PReLU()]
+    )
     one = Input(IMAGE)
     outer = Model(one, L.Add()([inner(one), L.DepthwiseConv2D(1)(one)]))
     outer.trainable = trainable
@@ -82,7 +84,11 @@ def images():
     given = Input(IMAGE, name="x")
     x = L.Rescaling(0.5, offset=1.0)(L.Resizing(8, 8)(L.RandomFlip()(L.CenterCrop(5, 4)(given))))
     outs = [L.Activation(name)(x) for name in ("hard_sigmoid", "swish", "gelu", "exponential", "selu")]
-    outs += [L.UpSampling2D(2, interpolation="bilinear")(x), L.ReLU(1.0, 0.1, 0.2)(x), L.ThresholdedReLU(0.7)(x)]
+    outs += [
+        L.UpSampling2D(2, interpolation="bilinear")(x),
+        L.ReLU(1.0, 0.1, 0.2)(x),
+        L.ThresholdedReLU(0.7)(x),
+    ]
     outs += [L.LocallyConnected2D(2, 3)(x), L.Conv2DTranspose(2, 3, strides=2, padding="same")(x)]
     return Model(given, outs)
 

@@ -18,7 +18,9 @@ def dense(units: int, name: str, **config: Any) -> dict[str, Any]:
     return {"class_name": "Dense", "config": {"name": name, "units": units, "activation": "relu", **config}}
 
 
-def image_layers(data_format: str = "channels_last", shape: tuple[int | None, ...] = (None, 8, 8, 3)) -> Layers:
+def image_layers(
+    data_format: str = "channels_last", shape: tuple[int | None, ...] = (None, 8, 8, 3)
+) -> Layers:
     """A convolution behind an input of `shape`."""
     convolution = {
         "class_name": "Conv2D",
@@ -44,11 +46,16 @@ def sequential(layers: Layers) -> dict[str, Any]:
 
 
 def functional(layers: Layers, inputs: list[str], outputs: list[str]) -> dict[str, Any]:
-    ends = {"input_layers": [[name, 0, 0] for name in inputs], "output_layers": [[name, 0, 0] for name in outputs]}
+    ends = {
+        "input_layers": [[name, 0, 0] for name in inputs],
+        "output_layers": [[name, 0, 0] for name in outputs],
+    }
     return {"class_name": "Functional", "config": {"name": "model", "layers": layers, **ends}}
 
 
-def save(path: Path, config: Any, weights: dict[str, list[Any]] | None = None, version: str = "2.11.0") -> None:
+def save(
+    path: Path, config: Any, weights: dict[str, list[Any]] | None = None, version: str = "2.11.0"
+) -> None:
     """An .h5 file as Keras 2 writes it."""
     with h5py.File(path, "w") as file:
         file.attrs["keras_version"], file.attrs["backend"] = version, "tensorflow"

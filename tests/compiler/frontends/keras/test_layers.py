@@ -1,4 +1,7 @@
-"""Every layer, saved by Keras 3 in both of its formats, gives what Keras gave (see tests/data/keras/make.py)."""
+"""Every layer, saved by Keras 3 in both of its formats, gives what Keras gave.
+
+tests/data/keras/make.py made the files.
+"""
 
 from __future__ import annotations
 

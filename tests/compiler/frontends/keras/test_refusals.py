@@ -12,7 +12,10 @@ from tests.compiler.frontends.keras.conftest import read_folder
 from tests.compiler.frontends.keras.files import dense, functional, save, sequential
 from tinsmith.errors import ClientError
 
-GIVEN = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, 4], "dtype": "float32"}}
+GIVEN = {
+    "class_name": "InputLayer",
+    "config": {"name": "x", "batch_input_shape": [None, 4], "dtype": "float32"},
+}
 
 
 def layer(kind: str, name: str = "odd", **fields: Any) -> dict[str, Any]:
@@ -28,7 +31,9 @@ def refusal(folder: Path, *layers: dict[str, Any]) -> str:
 
 
 def test_all_layers_are_named_at_once(tmp_path: Path) -> None:
-    text = refusal(tmp_path, layer("Odd", "one"), dense(3, "fine"), layer("Odd", "two"), layer("Lambda", "three"))
+    text = refusal(
+        tmp_path, layer("Odd", "one"), dense(3, "fine"), layer("Odd", "two"), layer("Lambda", "three")
+    )
     assert "Operator Odd is not supported for frontend Keras" in text
     assert "'one', 'two'" in text
     assert "'three'" in text
@@ -57,7 +62,10 @@ def test_a_quantised_layer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("function", "said"),
-    [("compat.v1.boolean_mask", "the shape of its result depends on the data"), ("py_function", "no function that")],
+    [
+        ("compat.v1.boolean_mask", "the shape of its result depends on the data"),
+        ("py_function", "no function that"),
+    ],
 )
 def test_functions(tmp_path: Path, function: str, said: str) -> None:
     given = {**GIVEN, "name": "x", "inbound_nodes": []}
@@ -78,7 +86,13 @@ def test_a_layer_inside_another(tmp_path: Path) -> None:
 
 
 def test_stateful_layers_are_told(tmp_path: Path) -> None:
-    config = {"name": "rnn", "units": 2, "activation": "tanh", "stateful": True, "batch_input_shape": [1, 3, 4]}
+    config = {
+        "name": "rnn",
+        "units": 2,
+        "activation": "tanh",
+        "stateful": True,
+        "batch_input_shape": [1, 3, 4],
+    }
     weights = {"rnn": [np.ones((4, 2), np.float32), np.ones((2, 2), np.float32), np.ones(2, np.float32)]}
     save(tmp_path / "model.h5", sequential([{"class_name": "SimpleRNN", "config": config}]), weights)
     assert "stateful layers start every run from zero: rnn" in read_folder(tmp_path).warnings[0]

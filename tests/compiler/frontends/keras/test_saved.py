@@ -68,7 +68,10 @@ def test_another_hdf5_file(tmp_path: Path) -> None:
     [
         ({}, "the layer 'd' (Dense) has 2 weights (kernel, bias), the file has 0 for it"),
         ({"d": [np.ones((3, 2))]}, "the file has 1 for it"),
-        ({"d": [np.ones((4, 2)), np.zeros(2)]}, "MatMul of tensors of the shapes [1, 3], [4, 2] is not possible"),
+        (
+            {"d": [np.ones((4, 2)), np.zeros(2)]},
+            "MatMul of tensors of the shapes [1, 3], [4, 2] is not possible",
+        ),
     ],
 )
 def test_weights_that_do_not_fit(tmp_path: Path, weights: Any, said: str) -> None:
@@ -116,7 +119,9 @@ def test_a_field_of_the_wrong_type(tmp_path: Path) -> None:
     layers = image_layers()
     layers[0]["config"]["strides"] = "two"
     save(tmp_path / "model.h5", sequential(layers), IMAGE_WEIGHTS)
-    assert "the layer 'conv' (Conv2D): its config, weights and inputs do not fit together" in failure(tmp_path)
+    assert "the layer 'conv' (Conv2D): its config, weights and inputs do not fit together" in failure(
+        tmp_path
+    )
 
 
 def test_an_archive_without_weights(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Keras models: .h5 of Keras 1 to 3 and .keras archives. Keras and TensorFlow are never imported.
 
 The config says which layers there are and who calls whom, see `structure`; `weights` gives them their
-arrays; `convert` turns each layer into ONNX nodes that carry its name. Inputs and outputs have the layout of the model
-itself, for most models channels last; DataInputConfig has channels first, see `layout`.
+arrays; `convert` turns each layer into ONNX nodes that carry its name. Inputs and outputs have the layout of
+the model itself, for most models channels last; DataInputConfig has channels first, see `layout`.
 """
 
 from __future__ import annotations

@@ -38,11 +38,13 @@ def find_model(directory: Path) -> Path:
     saved = next((path for path in files if path.name in ("saved_model.pb", "keras_metadata.pb")), None)
     if saved is not None:
         text = (
-            f"No h5 file provided in the input: {saved.relative_to(directory).as_posix()} is of a SavedModel; compile "
-            "it with the framework TENSORFLOW, or save the model again by model.save('model.keras') or as .h5"
+            f"No h5 file provided in the input: {saved.relative_to(directory).as_posix()} is a SavedModel; "
+            "compile it with the framework TENSORFLOW,"
+            " or save it again by model.save('model.keras') or as .h5"
         )
         raise ClientError("InputConfiguration", text)
-    text = f"No h5 file provided in the input; found {names or 'no file at all'}, expected one .h5 or .keras file"
+    found = names or "no file at all"
+    text = f"No h5 file provided in the input; found {found}, expected one .h5 or .keras file"
     raise ClientError("InputConfiguration", text)
 
 

@@ -75,8 +75,8 @@ def _wrong(given: Input, shape: Shape) -> str:
     batch, *spatial, channels = given.shape
     wanted = [batch, channels, *spatial]
     return (
-        f"Input {given.name} has wrong shape in Input Shape dictionary. Input shapes should be provided in NCHW "
-        f"format. Found {_text(shape)}, expected {_text(wanted)}: the model stores it as {_text(given.shape)}"
+        f"Input {given.name} has wrong shape in Input Shape dictionary. Input shapes should be provided in "
+        f"NCHW format. Found {_text(shape)}, expected {_text(wanted)}: the model stores it as {_text(given.shape)}"
     )
 
 

@@ -54,8 +54,8 @@ def _reason(layer: Layer) -> str | None:
         )
     if layer.kind in ("Lambda", "Merge"):
         return (
-            f"Operator {layer.kind} is not supported for frontend Keras: it is Python code inside the model file, "
-            "which is never run; replace it by Keras layers and save the model again"
+            f"Operator {layer.kind} is not supported for frontend Keras: it is Python code inside the "
+            "model file, which is never run; replace it by Keras layers and save the model again"
         )
     if layer.kind in LAMBDAS:
         return _function_reason(layer)
@@ -73,8 +73,8 @@ def _function_reason(layer: Layer) -> str | None:
         return None
     if key_of(name) in DATA_DEPENDENT:
         return (
-            f"Operator tf.{name} is not supported for frontend Keras: the shape of its result depends on the data; "
-            "cut the model off before it and do the rest after prediction"
+            f"Operator tf.{name} is not supported for frontend Keras: the shape of its result depends on the "
+            "data; cut the model off before it and do the rest after prediction"
         )
     return f"Operator tf.{name} is not supported for frontend Keras: it is no function that is compiled"
 
@@ -100,7 +100,7 @@ def _activation_reason(layer: Layer) -> str | None:
         name = activation_name(value)
         if name not in FUNCTIONS and not (isinstance(value, Mapping) and name in RULES):
             return (
-                f"Operator {layer.kind} with the activation {shown(name)} is not supported for frontend Keras: "
-                "it is no activation of Keras"
+                f"Operator {layer.kind} with the activation {shown(name)} is not supported for frontend "
+                "Keras: it is no activation of Keras"
             )
     return None

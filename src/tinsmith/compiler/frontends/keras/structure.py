@@ -18,7 +18,9 @@ _CUDNN = {"CuDNNLSTM": "CuDNNLSTMCell", "CuDNNGRU": "CuDNNGRUCell"}
 _CONVOLUTIONAL = {f"ConvLSTM{rank}D": f"ConvLSTM{rank}DCell" for rank in (1, 2, 3)}
 
 
-_FORMATLESS = frozenset(f"{kind}{rank}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for rank in (2, 3))
+_FORMATLESS = frozenset(
+    f"{kind}{rank}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for rank in (2, 3)
+)
 """Keras 1 does not store their order of dimensions: it is that of the other layers."""
 
 

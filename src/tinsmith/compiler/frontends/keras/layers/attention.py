@@ -27,7 +27,7 @@ def _heads(
     mask: Any = None,
     **unused: Any,
 ) -> Result:
-    """Projections are [features, heads, size]; the batch may have several dimensions only for axis -1."""
+    """Heads look at one another along the second of three dimensions."""
     if use.get("attention_axes") not in (None, [1], 1, [-2]) or query.rank != 3:
         raise ValueError("attention along other axes than the second of three is not compiled")
     if use.get("use_gate"):
@@ -98,7 +98,7 @@ def _given_mask(use: Use, mask: Any) -> Tensor:
 
 
 def _penalised(use: Use, scores: Tensor, masks: Sequence[Tensor]) -> Tensor:
-    """Keras takes a large number off rather than leaving entries out: a row without any gets equal weights."""
+    """Keras takes a large number off rather than leaving entries out: a row of none has equal weights."""
     if not masks:
         return scores
     allowed = masks[0]

@@ -79,9 +79,7 @@ def _transposed(use: Use, x: Tensor) -> Tensor:
     return _finished(use, result, biased=True)
 
 
-def _padding(
-    mode: str, reach: int, stride: int, extra: int | None, centred: bool
-) -> tuple[int, int, int]:
+def _padding(mode: str, reach: int, stride: int, extra: int | None, centred: bool) -> tuple[int, int, int]:
     """What a transposed convolution cuts off at both ends, and adds at the end."""
     if mode == "valid":
         return 0, 0, max(stride - reach, 0) if extra is None else extra
@@ -105,7 +103,7 @@ def _cut(total: int, reach: int, stride: int, extra: int) -> tuple[int, int, int
 
 
 def convolve(use: Use, x: Tensor, kernel: Array, group: int = 1) -> Tensor:
-    """`x`, channels first, with the layer's strides, dilation, padding and bias (if it is no separable layer).
+    """`x`, channels first, with the layer's strides, dilation, padding, and bias unless it is separable.
 
     `kernel` is [filters, channels / group, ...].
     """

@@ -1,6 +1,8 @@
 """Functions of tensors that models call: tf.* of Keras 2, keras.ops.* of Keras 3.
 
-Each is found by its last name, without underscores, in small letters: tf.math.reduce_mean is "reducemean". Arguments are those of the function of either library; constants stay what they are.
+Each is found by its last name, without underscores, in small letters: both tf.math.reduce_mean and
+ops.ReduceMean are "reducemean". Arguments are those of the function of either library; constants stay what
+they are.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ Function = Callable[..., Result]
 FUNCTIONS: dict[str, Function] = {}
 
 _UNARY = {
-    "abs": "Abs", "absolute": "Abs", "ceil": "Ceil", "floor": "Floor", "exp": "Exp", "log": "Log", "sqrt": "Sqrt",
-    "negative": "Neg", "neg": "Neg", "sign": "Sign", "sin": "Sin", "cos": "Cos", "tan": "Tan", "arcsin": "Asin",
-    "arccos": "Acos", "arctan": "Atan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh",
-    "cosh": "Cosh", "arcsinh": "Asinh", "arccosh": "Acosh", "arctanh": "Atanh", "asinh": "Asinh", "acosh": "Acosh",
-    "atanh": "Atanh", "erf": "Erf", "reciprocal": "Reciprocal", "round": "Round", "logicalnot": "Not",
-    "isnan": "IsNaN", "isinf": "IsInf", "identity": "Identity", "stopgradient": "Identity",
+    "abs": "Abs", "absolute": "Abs", "ceil": "Ceil", "floor": "Floor", "exp": "Exp", "log": "Log",
+    "sqrt": "Sqrt", "negative": "Neg", "neg": "Neg", "sign": "Sign", "sin": "Sin", "cos": "Cos",
+    "tan": "Tan", "arcsin": "Asin", "arccos": "Acos", "arctan": "Atan", "asin": "Asin", "acos": "Acos",
+    "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "arcsinh": "Asinh", "arccosh": "Acosh",
+    "arctanh": "Atanh", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "erf": "Erf",
+    "reciprocal": "Reciprocal", "round": "Round", "logicalnot": "Not", "isnan": "IsNaN", "isinf": "IsInf",
+    "identity": "Identity", "stopgradient": "Identity",
 }  # fmt: skip
 _BINARY = {
     "add": "Add", "addv2": "Add", "subtract": "Sub", "sub": "Sub", "multiply": "Mul", "mul": "Mul",
@@ -37,12 +40,13 @@ _BINARY = {
 }  # fmt: skip
 _REDUCE = {
     "mean": "ReduceMean", "reducemean": "ReduceMean", "sum": "ReduceSum", "reducesum": "ReduceSum",
-    "max": "ReduceMax", "reducemax": "ReduceMax", "amax": "ReduceMax", "min": "ReduceMin", "amin": "ReduceMin",
-    "reducemin": "ReduceMin", "prod": "ReduceProd", "reduceprod": "ReduceProd",
+    "max": "ReduceMax", "reducemax": "ReduceMax", "amax": "ReduceMax", "min": "ReduceMin",
+    "amin": "ReduceMin",    "reducemin": "ReduceMin", "prod": "ReduceProd", "reduceprod": "ReduceProd",
     "reducelogsumexp": "ReduceLogSumExp", "logsumexp": "ReduceLogSumExp",
 }  # fmt: skip
 _NUMPY: dict[str, Callable[..., Any]] = {
-    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Max": np.maximum, "Min": np.minimum, "Pow": np.power,
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Max": np.maximum, "Min": np.minimum,
+    "Pow": np.power,
 }  # fmt: skip
 
 
