@@ -1,5 +1,7 @@
 """Small models, one or more for every layer: name -> function that builds it with Keras."""
 
+# mypy: ignore-errors
+
 # ruff: noqa: E501
 from __future__ import annotations
 

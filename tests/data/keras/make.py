@@ -3,8 +3,11 @@
     KERAS_BACKEND=numpy python make.py TARGET.zip [NAME ...]
 
 wants keras 3.15, jax (with which the numpy backend convolves) and h5py. For each case the archive holds
-`<number>.keras`, `<number>.h5` and `<number>.npz` with in0, in1 ... and out0, out1 ...; `index.json` has the names.
+`<number>.keras`, `<number>.h5` and `<number>.npz` with in0, in1 ... and out0, out1 ...; `index.json` has the
+names.
 """
+
+# mypy: ignore-errors
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ Both run on Python 3.11 with numpy 1.23, scipy 1.10, theano 1.0.5 and h5py 3.8, 
 like that of make.py.
 """
 
+# mypy: ignore-errors
+
 # ruff: noqa: E402, F401
 import collections
 import collections.abc

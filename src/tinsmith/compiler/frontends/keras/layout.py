@@ -76,7 +76,8 @@ def _wrong(given: Input, shape: Shape) -> str:
     wanted = [batch, channels, *spatial]
     return (
         f"Input {given.name} has wrong shape in Input Shape dictionary. Input shapes should be provided in "
-        f"NCHW format. Found {_text(shape)}, expected {_text(wanted)}: the model stores it as {_text(given.shape)}"
+        f"NCHW format. Found {_text(shape)}, expected {_text(wanted)}: the model stores it as "
+        f"{_text(given.shape)}"
     )
 
 

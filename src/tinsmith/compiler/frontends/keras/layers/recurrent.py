@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers.activations import activation_name, hard_slope
-from tinsmith.compiler.frontends.keras.layers.cells import CELLS, reset_after, state_count, zero_states
+from tinsmith.compiler.frontends.keras.layers.cells import CELLS, reset_after, state_count, step, zero_states
 from tinsmith.compiler.frontends.keras.layers.registry import Result, Use, layer
 from tinsmith.compiler.frontends.keras.message import Array, DType, Tensor
 
@@ -44,6 +45,8 @@ def _recurrent(use: Use, x: Any, initial_state: Any = None) -> Result:
     names = _activation_names(cell)
     if operator and x.mask is None and names is not None:
         sequence, last, final = _fused(cell, x, states, bool(use.get("go_backwards")), operator, names)
+    elif _convolves(cell.layer):
+        sequence, last, final = _unrolled(use, cell, x, states)
     else:
         sequence, last, final = _scanned(use, cell, x, states)
     if use.get("return_sequences"):
@@ -142,8 +145,7 @@ def _scanned(use: Use, cell: Use, x: Tensor, states: Sequence[Tensor]) -> tuple[
     """The same, step by step. A step that the mask leaves out changes no state and repeats the output."""
     message = use.message
     projected = CELLS[cell.layer.kind].project(cell, x)
-    outline = use.reshape(use.slice(x, 1, 0, 1), [x.shape[0], *x.shape[2:]])
-    begin = list(states) or zero_states(cell, outline)
+    begin = list(states) or zero_states(cell, _moment(use, x, 0))
     if len(begin) != state_count(cell):
         raise ValueError(f"{len(begin)} initial states, expected {state_count(cell)}")
     body = message.body()
@@ -182,6 +184,36 @@ def _scanned(use: Use, cell: Use, x: Tensor, states: Sequence[Tensor]) -> tuple[
     index = 0 if backwards else x.shape[1] - 1
     last_output = use.reshape(use.slice(sequence, 1, index, index + 1), output.shape)
     return sequence, last_output, final[: len(begin)]
+
+
+def _convolves(cell: Layer) -> bool:
+    return cell.kind.startswith("ConvLSTM") or any(map(_convolves, cell.children.values()))
+
+
+def _unrolled(
+    use: Use, cell: Use, x: Tensor, states: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The same, with the nodes of every step: then convolutions get kernels of their own."""
+    moments = [_moment(use, x, index) for index in range(x.shape[1])]
+    current = list(states) or zero_states(cell, moments[0])
+    outputs: dict[int, Tensor] = {}
+    held: Any = None
+    for index in reversed(range(len(moments))) if use.get("go_backwards") else range(len(moments)):
+        output, new = step(cell, moments[index], current)
+        if x.mask is not None:
+            counts = _moment(use, x.mask, index)
+            new = [_where(use, counts, after, before) for after, before in zip(new, current, strict=True)]
+            if held is None or use.get("zero_output_for_mask"):
+                held = np.zeros((), output.dtype)
+            output = held = _where(use, counts, output, held)
+        outputs[index], current = output, new
+    last = output
+    joined = [use.reshape(outputs[index], [x.shape[0], 1, *last.shape[1:]]) for index in sorted(outputs)]
+    return (use.add("Concat", *joined, axis=1) if len(joined) > 1 else joined[0]), last, current
+
+
+def _moment(use: Use, x: Tensor, index: int) -> Tensor:
+    return use.reshape(use.slice(x, 1, index, index + 1), [x.shape[0], *x.shape[2:]])
 
 
 def _where(use: Use, counts: Tensor, after: Tensor, before: Any) -> Tensor:
