@@ -13,7 +13,17 @@ from tinsmith.spec.request import CompileRequest
 
 Read = Callable[[Path, CompileRequest], Model | Network]
 
-_MODULES = {"ONNX": "onnx", "SKLEARN": "sklearn", "TENSORFLOW": "tensorflow", "XGBOOST": "xgboost"}
+_MODULES = {
+    "DARKNET": "darknet",
+    "KERAS": "keras",
+    "MXNET": "mxnet",
+    "ONNX": "onnx",
+    "PYTORCH": "pytorch",
+    "SKLEARN": "sklearn",
+    "TENSORFLOW": "tensorflow",
+    "TFLITE": "tflite",
+    "XGBOOST": "xgboost",
+}
 
 
 def load(framework: str) -> Read:

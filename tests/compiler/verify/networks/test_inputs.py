@@ -75,6 +75,18 @@ def test_integers_stay_within_what_they_index(nodes: list[Any], high: int) -> No
         assert kind != "large" or (array == high).all()
 
 
+def test_codes_held_as_floats() -> None:
+    nodes = [
+        helper.make_node("Cast", ["ids"], ["a"], to=TensorProto.INT32),
+        helper.make_node("Gather", ["table", "a"], ["y"]),
+    ]
+    network = make(nodes, ("ids", "float32", (2, 5)))
+    assert only(network) == Role(0, 6, "codes")
+    for _, (array,) in make_inputs(network):
+        assert array.dtype == np.float32
+        assert np.isin(array, range(7)).all()
+
+
 @pytest.mark.parametrize(
     ("dtype", "low", "high"),
     [("uint8", 0, 255), ("int8", -128, 127), ("int32", 0, 9), ("uint4", 0, 15), ("int64", 0, 9)],

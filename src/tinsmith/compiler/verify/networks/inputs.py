@@ -67,7 +67,7 @@ class Role:
     high: int
     """Of integers; both occur."""
     meaning: str = "values"
-    """"values", "mask", "segment" or "position"."""
+    """"values", "codes" (integers, whatever their type is), "mask", "segment" or "position"."""
 
 
 def make_inputs(network: Network) -> list[tuple[str, Arrays]]:
@@ -91,9 +91,10 @@ def role(network: Network, spec: TensorSpec) -> Role:
     if "mask" in name:
         return Role(0, 1, "mask")
     low, high = _range(spec.dtype)
-    if not dtypes.is_integer(spec.dtype):
-        return Role(low, high)
     value = next((value for value in network.graph.graph.inputs if value.name == spec.name), None)
+    if not dtypes.is_integer(spec.dtype):
+        limit = None if value is None else _limit(value, set())
+        return Role(low, high) if limit is None else Role(0, max(0, limit - 1), "codes")
     choice = None if value is None or not _has_impossible_branch(network) else _compared(value)
     if choice is not None:
         return Role(choice, choice)
@@ -173,11 +174,11 @@ def _constant(value: onnx_ir.Value | None) -> int | None:
 
 def _array(kind: str, spec: TensorSpec, role: Role, draw: Draw) -> NDArray[np.generic]:
     shape = tuple(spec.shape)
-    if role.meaning != "values":
+    if role.meaning not in ("values", "codes"):
         made = _MEANINGS[role.meaning](kind, shape, role)
     elif spec.dtype == "bool":
         made = draw.integers(2, shape) if kind in ("normal", "uniform") else np.full(shape, kind == "large")
-    elif dtypes.is_integer(spec.dtype):
+    elif dtypes.is_integer(spec.dtype) or role.meaning == "codes":
         made = _integers(kind, shape, role, draw)
     else:
         made = _floats(kind, spec.dtype, shape, draw)

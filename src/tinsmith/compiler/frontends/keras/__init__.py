@@ -1,0 +1,126 @@
+"""Keras models: .h5 of Keras 1 to 3 and .keras archives. Keras and TensorFlow are never imported.
+
+The config says which layers there are and who calls whom, see `structure`; `weights` gives them their
+arrays; `convert` turns each layer into ONNX nodes that carry its name. Inputs and outputs have the layout of
+the model itself, for most models channels last; DataInputConfig has channels first, see `layout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from tinsmith.compiler.frontends.keras.config import Input, Model, Reference
+from tinsmith.compiler.frontends.keras.config import Origin as Writer
+from tinsmith.compiler.frontends.keras.convert import convert
+from tinsmith.compiler.frontends.keras.files import find_model
+from tinsmith.compiler.frontends.keras.layout import adapt_to
+from tinsmith.compiler.frontends.keras.message import IR_VERSION, OPSET, Message, Tensor
+from tinsmith.compiler.frontends.keras.refusals import every_layer
+from tinsmith.compiler.frontends.keras.saved import load
+from tinsmith.compiler.ir.model import TensorSpec
+from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.shaping import Origin, shape
+from tinsmith.compiler.shaping.findings import Findings
+from tinsmith.compiler.shaping.inputs import Declared, input_specs
+from tinsmith.errors import ClientError
+from tinsmith.spec.request import CompileRequest
+
+
+def read(directory: Path, request: CompileRequest) -> Network:
+    """The one Keras model under `directory`, its inputs fixed to the shapes of DataInputConfig.
+
+    A batch size that neither the model nor DataInputConfig tells is 1. Raises ClientError with all problems
+    at once: "InputConfiguration" for files that are missing, ambiguous, damaged or weights only, and for a
+    DataInputConfig that contradicts the model; "OperatorNotImplemented", naming all layers, for what is not
+    compiled.
+    """
+    path = find_model(directory)
+    origin = Origin("KERAS", directory, path)
+    model, writer = load(path, origin.place)
+    specs = _specs(model, request.data_input_config, origin.place)
+    network = shape(_message(model, writer, specs, origin.place), origin, None)
+    return replace(network, warnings=(*network.warnings, *_warnings(model, request, origin.place)))
+
+
+def _specs(model: Model, text: str | None, place: str) -> tuple[TensorSpec, ...]:
+    findings = Findings(place)
+    batch = "batch" if text and text.strip() else 1
+    declared = tuple(
+        Declared(given.name, _dtype(given, findings), _sizes(given, batch)) for given in model.inputs
+    )
+    findings.stop()
+    specs = input_specs(declared, {}, text, findings, adapt_to(model))
+    findings.stop()
+    return specs
+
+
+def _dtype(given: Input, findings: Findings) -> str:
+    try:
+        dtype = np.dtype(given.dtype)
+        if dtype.kind in "biuf":
+            return dtype.name
+    except TypeError:
+        pass
+    findings.damaged(f"the input {given.name!r} is of the type {given.dtype[:40]!r}, expected numbers")
+    return "float32"
+
+
+def _sizes(given: Input, batch: int | str) -> tuple[int | str | None, ...]:
+    """An unknown batch is `batch`, the same for all inputs."""
+    first = tuple(batch if size is None else size for size in given.shape[:1])
+    return (*first, *given.shape[1:])
+
+
+def _message(model: Model, writer: Writer, specs: Sequence[TensorSpec], place: str) -> onnx.ModelProto:
+    message = Message()
+    inputs = [message.input(spec.name, np.dtype(spec.dtype), spec.shape) for spec in specs]
+    try:
+        results = convert(model, message, inputs)
+    except ClientError as error:
+        raise ClientError(error.area, [f"{place}: {problem}" for problem in error.problems]) from error
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        text = f"{place}: the calls of the layers contradict one another: {str(error)[:300]}"
+        raise ClientError("InputConfiguration", text) from error
+    outputs = _named(message, model.outputs, results)
+    graph = message.graph(model.name, inputs, outputs)
+    version = ".".join(map(str, writer.version))
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="Keras",
+        producer_version=version,
+    )
+
+
+def _named(message: Message, references: Sequence[Reference], results: Sequence[Tensor]) -> list[Tensor]:
+    """The outputs, each named after its layer."""
+    outputs = []
+    for reference, result in zip(references, results, strict=True):
+        if not isinstance(result, Tensor):
+            result = message.constant(np.asarray(result))
+        name = message.name(reference.layer)
+        message.nodes.append(helper.make_node("Identity", [result.name], [name], f"{name}/output"))
+        outputs.append(replace(result, name=name))
+    return outputs
+
+
+def _warnings(model: Model, request: CompileRequest, place: str) -> list[str]:
+    found = []
+    if request.data_input_config is None and any(
+        given.shape and given.shape[0] is None for given in model.inputs
+    ):
+        found.append("the file does not tell the batch size; it is compiled for 1")
+    stateful = [layer.name for layer in every_layer(model) if layer.config.get("stateful") is True]
+    if stateful:
+        found.append(f"stateful layers start every run from zero: {', '.join(stateful[:10])}")
+    half = [layer.name for layer in every_layer(model) if "float16" in str(layer.config.get("dtype"))]
+    if half:
+        found.append(f"layers of half or mixed precision are computed in float32: {', '.join(half[:10])}")
+    return [f"{place}: {text}" for text in found]

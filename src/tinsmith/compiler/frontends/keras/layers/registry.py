@@ -1,0 +1,145 @@
+"""What every kind of layer is in ONNX: one function each, found by the name of its class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinsmith.compiler.frontends.keras.config import Layer
+from tinsmith.compiler.frontends.keras.message import Array, DType, Message, Tensor, Value
+
+Result = Any
+"""A Tensor, or a list or a dict of them, as the layer gives them."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """One call of one layer while it is converted."""
+
+    layer: Layer
+    message: Message
+    convert: Callable[..., Result]
+    """Converts a call of a layer inside this one: convert(layer, *arguments, **keywords)."""
+
+    def add(self, operator: str, *inputs: Value, **attributes: Any) -> Tensor:
+        """The output of a new node."""
+        return self.message.add(operator, *inputs, **attributes)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A field of the config; None counts as left out."""
+        return self.layer.get(key, default)
+
+    @property
+    def dtype(self) -> DType:
+        """What the layer computes in."""
+        return compute_dtype(self.layer)
+
+    def weight(self, slot: str) -> Array:
+        """The weight `slot`, in the type that the layer computes in."""
+        found = self.layer.weights[slot]
+        return found if found.dtype == self.dtype else found.astype(self.dtype)
+
+    def has(self, slot: str) -> bool:
+        """Whether the layer has the weight `slot`."""
+        return slot in self.layer.weights
+
+    def child(self, attribute: str, *arguments: Any, **keywords: Any) -> Result:
+        """The result of the layer `attribute` inside this one."""
+        return self.convert(self.layer.children[attribute], *arguments, **keywords)
+
+    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """`x` in another shape; one size may be -1."""
+        return x if tuple(shape) == x.shape else self.add("Reshape", x, np.array(shape, np.int64))
+
+    def transpose(self, x: Tensor, order: Sequence[int]) -> Tensor:
+        """`x` with its dimensions in another order."""
+        return x if list(order) == list(range(x.rank)) else self.add("Transpose", x, perm=list(order))
+
+    def cast(self, x: Tensor, dtype: DType | type) -> Tensor:
+        """`x` in another type."""
+        wanted = np.dtype(dtype)
+        if x.dtype == wanted:
+            return x
+        from onnx import helper
+
+        return self.add("Cast", x, to=helper.np_dtype_to_tensor_dtype(wanted)).masked(x.mask)
+
+    def slice(self, x: Tensor, axis: int, start: int, end: int, step: int = 1) -> Tensor:
+        """`x` from `start` to before `end` along `axis`, as Python counts."""
+        bounds = (np.array([number], np.int64) for number in (start, end, axis, step))
+        return self.add("Slice", x, *bounds)
+
+
+def compute_dtype(layer: Layer) -> DType:
+    """float64 where the layer says so, else float32: mixed and half precision are computed in float32."""
+    policy = layer.get("dtype", "float32")
+    if isinstance(policy, Mapping):
+        policy = (policy.get("config") or {}).get("name", "float32")
+    return np.dtype(np.float64 if policy == "float64" else np.float32)
+
+
+Convert = Callable[..., Result]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a kind of layer is converted."""
+
+    convert: Convert
+    """convert(use, *arguments, **keywords) of the call."""
+    slots: Callable[[Layer], Sequence[str]]
+    """The names of its weights, in their order."""
+    keeps_mask: bool = False
+    """Whether the result has the mask of the first argument."""
+    takes_masks: bool = False
+    """Whether the keyword `mask` is an argument of its own rather than the mask of the first."""
+    casts: bool = True
+    """Whether its arguments are cast to what it computes in."""
+
+
+RULES: dict[str, Rule] = {}
+
+
+def no_weights(layer: Layer) -> Sequence[str]:
+    """For layers that have none."""
+    return ()
+
+
+def layer(
+    *kinds: str,
+    slots: Callable[[Layer], Sequence[str]] = no_weights,
+    keeps_mask: bool = False,
+    takes_masks: bool = False,
+    casts: bool = True,
+) -> Callable[[Convert], Convert]:
+    """Registers a function for the classes `kinds`."""
+
+    def register(convert: Convert) -> Convert:
+        for kind in kinds:
+            RULES[kind] = Rule(convert, slots, keeps_mask, takes_masks, casts)
+        return convert
+
+    return register
+
+
+def kernel_and_bias(layer: Layer) -> Sequence[str]:
+    """The weights of most layers."""
+    return ("kernel", "bias") if layer.get("use_bias", True) else ("kernel",)
+
+
+def axis_of(axis: int, rank: int) -> int:
+    """`axis` counted from the front."""
+    if not -rank <= axis < rank:
+        raise ValueError(f"the axis {axis} of a tensor of {rank} dimensions")
+    return axis % rank
+
+
+def sizes(value: Any, count: int) -> list[int]:
+    """A size for each of `count` dimensions, of which the file may have one for all."""
+    found = [value] * count if isinstance(value, int) else list(value)
+    if len(found) != count or not all(isinstance(size, int) for size in found):
+        raise ValueError(f"{value} where {count} whole numbers are expected")
+    return found
