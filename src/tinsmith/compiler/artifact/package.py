@@ -184,8 +184,8 @@ def _manifest(
         model_digest=_folder_digest(input_files) if input_files else "",
         options={key: value for key, value in options.items() if value is not None},
         kernels=program.facts if program else {},
-        class_labels=tree.class_labels if tree else (),
-        feature_names=tree.feature_names if tree else (),
+        class_labels=model.class_labels,
+        feature_names=model.feature_names,
         files={name: file_digest(content) for name, content in files.items()},
     )
 

@@ -45,5 +45,8 @@ class Network:
     """In the order of the graph; -1 is a size that only a run can tell, or that the file does not tell."""
     files: tuple[str, ...] = ()
     """What it was read from, relative to the input folder: files that the artifact need not carry."""
+    class_labels: tuple[str, ...] = ()
+    """Column meanings of a probability output, in order, where the file tells them."""
+    feature_names: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     original: Original | None = None
