@@ -1,9 +1,9 @@
 """scikit-learn models: from a pickle or joblib file to the IR. scikit-learn itself is never imported.
 
-Compiled are models saved by scikit-learn 0.22 to 1.9: one ensemble of trees becomes a `Model`, everything else
-a `Network` that computes in float64. Classifiers give `predict_proba`, those without it `decision_function`,
-regressors and clusterers `predict`, outlier detectors `decision_function`, of which their `predict` is the sign,
-and what only transforms gives `transform`.
+Compiled are models saved by scikit-learn 0.22 to 1.9: one ensemble of trees becomes a `Model`, everything
+else a `Network` that computes in float64. Classifiers give `predict_proba`, those without it
+`decision_function`, regressors and clusterers `predict`, outlier detectors `decision_function`, of which
+their `predict` is the sign, and what only transforms gives `transform`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ def gaussian(estimator: Estimator, x: Tensor) -> Tensor:
     """Every column is normal in every class."""
     means = table(estimator, "theta_")
     variances = table(estimator, "var_", "sigma_", width=means.shape[1])
-    constant = np.log(vector(estimator, "class_prior_")) - 0.5 * np.log(2.0 * np.pi * variances).sum(axis=1)
+    prior = np.log(vector(estimator, "class_prior_"))
+    constant: Array = prior - 0.5 * np.log(2.0 * np.pi * variances).sum(axis=1)
     distances = (x.unsqueeze(1) - means[None]).square() / variances[None]
     return distances.sum(2) * -0.5 + constant
 
@@ -43,7 +44,8 @@ def bernoulli(estimator: Estimator, x: Tensor) -> Tensor:
         x = x.greater(estimator.number("binarize")).double()
     positive = _log_probabilities(estimator)
     negative = np.log(1.0 - np.exp(positive))
-    return x @ (positive - negative).T.copy() + (vector(estimator, "class_log_prior_") + negative.sum(axis=1))
+    constant: Array = vector(estimator, "class_log_prior_") + negative.sum(axis=1)
+    return x @ (positive - negative).T.copy() + constant
 
 
 def categorical(estimator: Estimator, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, optional, table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed, unsupported
@@ -14,7 +15,7 @@ from tinsmith.compiler.frontends.sklearn.neighbours import all_distances
 from tinsmith.compiler.frontends.sklearn.responses import responds
 
 
-def _project(x: Tensor, matrix: Array) -> Tensor:
+def _project(x: Tensor, matrix: ArrayLike) -> Tensor:
     return x @ np.ascontiguousarray(matrix)
 
 
@@ -160,7 +161,7 @@ def random_features(estimator: Estimator, x: Tensor) -> Tensor:
     if estimator.kind == "SkewedChi2Sampler":
         x = (x + estimator.number("skewedness")).log()
     waves = (_project(x, weights) + vector(estimator, "random_offset_")).op("Cos")
-    return waves * np.sqrt(2.0 / weights.shape[1])
+    return waves * float(np.sqrt(2.0 / weights.shape[1]))
 
 
 @responds("transform", "AdditiveChi2Sampler")

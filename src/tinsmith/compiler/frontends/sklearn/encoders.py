@@ -1,4 +1,4 @@
-"""Encoders of categories that are numbers: one-hot, ordinal, target; and polynomial features.
+"""Encoders of categories: one-hot, ordinal, target; and polynomial features.
 
 Categories are compared as float32 numbers, which is what the model's input is made of.
 """
@@ -15,28 +15,28 @@ from tinsmith.compiler.frontends.sklearn.arrays import Array, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, finite, malformed, unsupported
 from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.texts import number_texts
 
 MAX_FEATURES = 100_000
 """Columns that polynomial features may make."""
 
 
-def _categories(estimator: Estimator) -> list[NDArray[np.float32]]:
+def _categories(estimator: Estimator, x: Tensor) -> list[NDArray[np.float32]]:
     """Per column, the categories in float32; NaN stands for a missing value."""
     found = []
     for index, values in enumerate(estimator.get("categories_")):
-        place = f"{estimator.place}.categories_[{index}]"
         array = np.asarray(values)
         if array.dtype.kind == "O":
             array = np.array([np.nan if value is None else value for value in array.tolist()])
+        if array.dtype.kind in "US":
+            array = number_texts(estimator, x, index, [str(value) for value in np.asarray(values).tolist()])
         if array.dtype.kind not in "biuf" or array.ndim != 1 or not array.size:
-            raise unsupported(
-                estimator,
-                f"categories_[{index}] are text such as {array.reshape(-1)[:1].tolist()!r:.60}; only "
-                "numbers are compiled: give every category a number before the model",
+            raise malformed(
+                estimator.place, f"categories_[{index}]: expected categories, found {describe(values)}"
             )
         narrow = array.astype(np.float32)
         if len(np.unique(narrow)) != len(narrow):
-            raise unsupported(estimator, f"{place} has categories that are the same in float32")
+            raise unsupported(estimator, f"categories_[{index}] holds numbers that are the same in float32")
         found.append(narrow)
     return found
 
@@ -67,7 +67,7 @@ def one_hot(estimator: Estimator, x: Tensor) -> Tensor:
     """A column per category, all zeros for one that training did not know."""
     columns = []
     drops = estimator.get("_drop_idx_after_grouping", "drop_idx_", default=None)
-    for index, categories in enumerate(_categories(estimator)):
+    for index, categories in enumerate(_categories(estimator, x)):
         groups = _groups(estimator, index, len(categories))
         matches = _matches(x, index, categories).double()
         joined = len(np.unique(groups)) < len(groups)
@@ -91,7 +91,7 @@ def _unknown(x: Tensor, index: int, categories: NDArray[np.float32]) -> Tensor:
 def _infrequent(estimator: Estimator, index: int, kept: list[int], groups: NDArray[np.int64]) -> Array:
     """[1, kept]: 1 for the group of the infrequent categories."""
     group = groups[np.asarray(estimator.get("_infrequent_indices")[index], np.int64)[0]]
-    return (np.array([kept]) == group).astype(np.float64)
+    return np.array([[float(own == group) for own in kept]])
 
 
 @responds("transform", "OrdinalEncoder")
@@ -102,7 +102,7 @@ def ordinal(estimator: Estimator, x: Tensor) -> Tensor:
         unknown = float(estimator.get("unknown_value"))
     missing = float(estimator.get("encoded_missing_value", default=np.nan))
     columns = []
-    for index, categories in enumerate(_categories(estimator)):
+    for index, categories in enumerate(_categories(estimator, x)):
         matches = _matches(x, index, categories).double()
         codes = _groups(estimator, index, len(categories)).astype(np.float64)
         special = np.isnan(categories)
@@ -118,7 +118,7 @@ def target(estimator: Estimator, x: Tensor) -> Tensor:
     """The mean of the target in the category, shrunk; the overall mean for a category that is not known."""
     encodings = estimator.get("encodings_")
     means = vector(estimator, "target_mean_")
-    categories = _categories(estimator)
+    categories = _categories(estimator, x)
     classes = len(means) if estimator.get("target_type_", default="") == "multiclass" else 1
     if len(encodings) != len(categories) * classes:
         raise malformed(estimator.place, "encodings_ does not fit categories_")

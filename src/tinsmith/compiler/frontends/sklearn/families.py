@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from tinsmith.compiler.frontends.sklearn import (
     bayes,
+    boosters,
     clusters,
     compose,
     decomposition,
     encoders,
     ensembles,
+    factorisation,
     forests,
     functions,
     gaussian,
@@ -29,8 +31,9 @@ from tinsmith.compiler.frontends.sklearn.graph import Tensor
 from tinsmith.compiler.frontends.sklearn.responses import has, known
 
 FAMILIES = (
-    *(bayes, clusters, compose, decomposition, encoders, ensembles, forests, functions, gaussian, imputers),
-    *(linear, multiclass, neighbours, neural, scaling, selection, splines, svm),
+    *(bayes, boosters, clusters, compose, decomposition, encoders, ensembles, factorisation, forests),
+    *(functions, gaussian, imputers, linear, multiclass, neighbours, neural, scaling, selection, splines),
+    svm,
 )
 NAMES = known()
 """Every class that is compiled."""

@@ -6,6 +6,8 @@ the sums are.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -124,9 +126,9 @@ def _transformed(estimator: Estimator, model: Model, total: Tensor) -> Tensor:
     if transform is Transform.SIGMOID_PAIR:
         return two_columns((total * parameters.get("scale", 1.0)).sigmoid().column(0))
     if transform is Transform.ISOLATION:
-        depth = total * (-np.log(2.0) / parameters["normaliser"])
+        depth = total * (-math.log(2.0) / parameters["normaliser"])
         return -depth.exp() - parameters["offset"]
-    simple = {
+    simple: dict[Transform, Callable[[Tensor], Tensor]] = {
         Transform.IDENTITY: lambda t: t,
         Transform.SOFTMAX: Tensor.softmax,
         Transform.EXP: Tensor.exp,

@@ -106,11 +106,12 @@ def _log_gaussians(estimator: Estimator, x: Tensor) -> Tensor:
         distance = concat(parts)
     elif kind in ("diag", "spherical"):
         factors = np.broadcast_to(cholesky.reshape(count, -1), (count, width))
-        logdet = np.log(factors).sum(axis=1)
+        logdet = np.asarray(np.log(factors).sum(axis=1))
         distance = ((x.unsqueeze(1) - means[None]) * factors[None].copy()).square().sum(2)
     else:
         raise unsupported(estimator, f"covariance_type={describe(kind)}")
-    return distance * -0.5 + (logdet - 0.5 * width * math.log(2.0 * math.pi))
+    constant: Array = logdet - 0.5 * width * math.log(2.0 * math.pi)
+    return distance * -0.5 + constant
 
 
 @responds("predict_proba", "GaussianMixture", "BayesianGaussianMixture")

@@ -19,9 +19,11 @@ class Tensor:
 
     __array_ufunc__ = None  # numpy leaves `array - tensor` to the tensor
 
-    def __init__(self, graph: Graph, name: str) -> None:
+    def __init__(self, graph: Graph, name: str, sources: tuple[int, ...] = ()) -> None:
         self.graph = graph
         self.name = name
+        self.sources = sources
+        """Per column, the column of the model's input that it is; nothing where something was computed."""
 
     def op(self, operator: str, *others: Operand, **attributes: Any) -> Tensor:
         """The first output of a new node with `self` and `others` as inputs."""
@@ -147,7 +149,10 @@ class Tensor:
 
     def columns(self, indices: ArrayLike) -> Tensor:
         """The columns of these numbers, in this order."""
-        return self.op("Gather", np.asarray(indices, np.int64), axis=1)
+        numbers = np.asarray(indices, np.int64)
+        chosen = self.op("Gather", numbers, axis=1)
+        chosen.sources = tuple(self.sources[number] for number in numbers) if self.sources else ()
+        return chosen
 
     def column(self, index: int) -> Tensor:
         """One column as a vector."""
@@ -174,10 +179,12 @@ Operand = Tensor | ArrayLike
 
 
 class Graph:
-    """An ONNX graph that grows node by node. Nodes are named after the part of the user's model in `place`."""
+    """An ONNX graph that grows node by node. Nodes are named after the part of the model in `place`."""
 
     def __init__(self) -> None:
         self.place = "model"
+        self.texts: dict[int, dict[str, int]] = {}
+        """Of input columns that hold text for the customer: the number that stands for every text."""
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self._count = 0
@@ -231,8 +238,8 @@ class Graph:
         step: Callable[..., tuple[Tensor, Sequence[Tensor]]],
         given: Sequence[Tensor] = (),
     ) -> tuple[Tensor, ...]:
-        """At most `rounds` rounds; `step(*states, *given)` gives whether to go on (bool, a scalar) and the new
-        states. What of this graph it reads has to be among `given`."""
+        """At most `rounds` rounds; `step(*states, *given)` gives whether to go on (bool, a scalar) and the
+        new states. What of this graph it reads has to be among `given`."""
         body = Graph()
         body.place, body._count = self.place, self._count + 1
         names = [f"{self.place}/state_{body._count}_{i}" for i in range(len(states))]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinsmith.compiler.formats.pickle_objects import Record
 from tinsmith.compiler.frontends.sklearn.arrays import Array
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed, unsupported
 from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.responses import respond, responds
+from tinsmith.compiler.frontends.sklearn.texts import number_texts
 
 IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
 
@@ -51,21 +53,31 @@ def indicator(estimator: Estimator, x: Tensor) -> Tensor:
 @responds("transform", "SimpleImputer")
 def simple(estimator: Estimator, x: Tensor) -> Tensor:
     """A constant per column; columns without one are left out."""
-    try:
-        statistics = np.asarray(estimator.get("statistics_"), np.float64)
-    except (TypeError, ValueError):
-        raise unsupported(estimator, "it fills in text; only numbers are compiled") from None
+    statistics = _statistics(estimator, x)
     empty = np.isnan(statistics)
     kept = _kept(estimator, empty)
     filled = where(missing(estimator, x), np.where(empty, 0.0, statistics), x)
+    filled.sources = x.sources
     return _with_indicator(estimator, x, filled if len(kept) == len(statistics) else filled.columns(kept))
+
+
+def _statistics(estimator: Estimator, x: Tensor) -> Array:
+    """What is filled in per column; NaN in columns without a value. For text, its number."""
+    values = np.asarray(estimator.get("statistics_")).reshape(-1).tolist()
+    found = []
+    for index, value in enumerate(values):
+        if isinstance(value, str):
+            found.append(float(number_texts(estimator, x, index, [value])[0]))
+        else:
+            found.append(np.nan if value is None else float(value))
+    return np.array(found)
 
 
 @responds("transform", "KNNImputer")
 def nearest(estimator: Estimator, x: Tensor) -> Tensor:
     """The mean of the nearest training rows that have the value, by a distance over what both rows have."""
     fitted = np.asarray(estimator.get("_fit_X"), np.float64)
-    absent = np.asarray(estimator.get("_mask_fit_X"), bool)
+    absent: NDArray[np.bool_] = np.array(estimator.get("_mask_fit_X"), bool, ndmin=2)
     weights = estimator.get("weights")
     if estimator.get("metric") != "nan_euclidean" or weights not in ("uniform", "distance"):
         raise unsupported(estimator, "only the metric nan_euclidean with weights 'uniform' or 'distance'")
@@ -76,7 +88,7 @@ def nearest(estimator: Estimator, x: Tensor) -> Tensor:
         where(gone, 0.0, x), 1.0 - gone.double(), np.where(absent, 0.0, fitted), ~absent
     )
     count = int(estimator.number("n_neighbors"))
-    empty = absent.all(axis=0)
+    empty = np.atleast_1d(absent.all(axis=0))
     columns = []
     for index in range(fitted.shape[1]):
         if empty[index]:
@@ -93,8 +105,8 @@ def nearest(estimator: Estimator, x: Tensor) -> Tensor:
 
 
 def _nan_distances(x: Tensor, present: Tensor, fitted: Array, known: Any) -> Tensor:
-    """[rows, fitted rows]: Euclidean over the columns that both have, scaled to all of them; infinite where
-    there are none."""
+    """[rows, fitted rows]: Euclidean over the columns that both have, scaled to all of them; infinite
+    where there are none."""
     both = present.unsqueeze(1) * known[None].astype(np.float64)
     squares = ((x.unsqueeze(1) - fitted[None]).square() * both).sum(2)
     number = both.sum(2)
@@ -103,7 +115,7 @@ def _nan_distances(x: Tensor, present: Tensor, fitted: Array, known: Any) -> Ten
 
 
 def _donated(distances: Tensor, values: Array, count: int, by_distance: bool) -> Tensor:
-    """[rows]: the (weighted) mean of the `values` at the smallest `distances`; of all where none is finite."""
+    """[rows]: the (weighted) mean of the `values` at the smallest `distances`; of all if none is finite."""
     near, which = distances.smallest(count)
     weight = near.less(np.inf).double()
     if by_distance:

@@ -19,9 +19,10 @@ METRICS = {"l2": "euclidean", "l1": "manhattan", "cityblock": "manhattan", "p": 
 def squared_distances(x: Tensor, points: Array) -> Tensor:
     """[rows, points], Euclidean."""
     if points.size <= SMALL:
-        return _differences(x, points).op("ReduceSumSquare", np.array([2]), keepdims=0)
+        return _differences(x, points).square().sum(2)
     mixed = x @ (-2.0 * points.T)
-    squares = mixed + x.square().sum(keep=True) + (points**2).sum(axis=1)
+    lengths: Array = (points**2).sum(axis=1)
+    squares = mixed + x.square().sum(keep=True) + lengths
     return squares.op("Max", 0.0)
 
 

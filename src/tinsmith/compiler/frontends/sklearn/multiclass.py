@@ -32,7 +32,7 @@ def _all_have(method: str, estimator: Estimator) -> bool:
 
 
 def _binary(member: Estimator, x: Tensor) -> Tensor:
-    """[rows, 1]: the score of a binary classifier, else its probability, else the prediction of a regressor."""
+    """[rows, 1]: the score of a binary classifier, else its probability; the prediction of a regressor."""
     if has(member, "decision_function"):
         return respond(member, "decision_function", x).reshape(0, -1)
     if has(member, "predict_proba"):

@@ -148,7 +148,7 @@ def local_outlier(estimator: Estimator, x: Tensor) -> Tensor:
 
 
 def _discriminants(estimator: Estimator, x: Tensor) -> Tensor:
-    """[rows, classes] of NearestCentroid: minus the squared distances in units of the spread, and the priors."""
+    """[rows, classes] of NearestCentroid: minus squared distances in units of the spread, and the priors."""
     centroids = table(estimator, "centroids_")
     spread = vector(estimator, "within_class_std_dev_", size=centroids.shape[1])
     scale = np.where(spread == 0, 1.0, spread)
@@ -182,3 +182,19 @@ def propagated(estimator: Estimator, x: Tensor) -> Tensor:
         raise unsupported(estimator, "kernels other than 'rbf' and 'knn'")
     near = kernel(estimator, "rbf", x, points, {"gamma": estimator.number("gamma")})
     return normalised(near @ labels)
+
+
+@responds("transform", "KNeighborsTransformer", "RadiusNeighborsTransformer")
+def graph_of(estimator: Estimator, x: Tensor) -> Tensor:
+    """[rows, training rows]: the distances to the neighbours, or ones, and zeros elsewhere, which
+    scikit-learn leaves out."""
+    found = all_distances(estimator, x)
+    by_distance = estimator.get("mode") == "distance"
+    if estimator.kind == "RadiusNeighborsTransformer":
+        near = found.at_most(estimator.number("radius"))
+        return where(near, found, 0.0) if by_distance else near.double()
+    count = int(estimator.number("n_neighbors")) + by_distance
+    values, which = found.smallest(min(count, len(table(estimator, "_fit_X"))))
+    if not by_distance:
+        values = values * 0.0 + 1.0
+    return (found * 0.0).op("ScatterElements", which, values, axis=1)

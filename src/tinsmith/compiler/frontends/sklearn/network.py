@@ -1,4 +1,4 @@
-"""Everything that is not one ensemble of trees: an ONNX message in float64, from one table of float32 rows."""
+"""What is not one ensemble of trees: an ONNX message in float64, from one table of float32 rows."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ OUTPUTS = {
     "transform": "features",
 }
 ML_VERSION = 5
+Texts = dict[int, dict[str, int]]
 
 
 def read_network(estimator: Estimator, path: Path, directory: Path, request: CompileRequest) -> Network:
     """The network of a fitted estimator. Raises ClientError as `__init__.read` says."""
     width = width_of(estimator)
-    message, labels, warnings = build_message(estimator, width)
+    message, labels, texts, warnings = build_message(estimator, width)
     config = request.data_input_config
     if config is None or not config.strip():
         config = json.dumps({INPUT: [1, width]})
@@ -56,22 +57,24 @@ def read_network(estimator: Estimator, path: Path, directory: Path, request: Com
         kind=estimator.kind,
         class_labels=labels,
         feature_names=names_of(estimator, width),
+        texts=texts,
         warnings=(*version_warnings(estimator), *network.warnings, *warnings),
     )
 
 
 def build_message(
     estimator: Estimator, width: int
-) -> tuple[onnx.ModelProto, tuple[str, ...], tuple[str, ...]]:
-    """The message, the labels of the classes, and what the customer should know."""
+) -> tuple[onnx.ModelProto, tuple[str, ...], Texts, tuple[str, ...]]:
+    """The message, the labels of the classes, the texts of columns, and warnings."""
     graph = Graph()
     graph.place = estimator.place
     x = Tensor(graph, INPUT).double()
+    x.sources = tuple(range(width))
     several = families.several_outputs(estimator)
     if several is not None:
         tables = several(estimator, x)
         names = [f"{OUTPUTS['predict_proba']}_{number}" for number in range(len(tables))]
-        return _message(graph, estimator, width, dict(zip(names, tables, strict=True))), (), ()
+        return _message(graph, estimator, width, dict(zip(names, tables, strict=True))), (), graph.texts, ()
     method = next((method for method in METHODS if has(estimator, method)), None)
     if method is None:
         raise unsupported(estimator, "it neither predicts nor transforms new rows")
@@ -85,7 +88,12 @@ def build_message(
             warnings = (f"{estimator.place}: it predicts the number of the class in class_labels",)
     else:
         answer = respond(estimator, method, x)
-    return _message(graph, estimator, width, {OUTPUTS[method]: answer}), labels, warnings
+    if graph.texts:
+        warnings += (
+            f"{estimator.place}: columns {sorted(graph.texts)} hold text; the artifact takes the numbers that "
+            "compiled.meta gives them",
+        )
+    return _message(graph, estimator, width, {OUTPUTS[method]: answer}), labels, graph.texts, warnings
 
 
 def _message(

@@ -71,8 +71,10 @@ def _matern(this: Estimator, x: Tensor, points: Array) -> Tensor:
     if nu not in (0.5, 1.5, 2.5):
         raise unsupported(this, f"nu={nu}; compiled are 0.5, 1.5, 2.5 and infinity")
     distance = squares.sqrt() * math.sqrt(2.0 * nu)
-    factor = {0.5: 1.0, 1.5: 1.0 + distance, 2.5: 1.0 + distance + distance.square() / 3.0}[nu]
-    return (-distance).exp() * factor
+    decay = (-distance).exp()
+    if nu == 0.5:
+        return decay
+    return decay * (distance + 1.0 if nu == 1.5 else distance + 1.0 + distance.square() / 3.0)
 
 
 def _rational(this: Estimator, x: Tensor, points: Array) -> Tensor:

@@ -40,7 +40,7 @@ _INNER: dict[str, Inner] = {}
 
 
 def responds(method: str, *names: str, when: Condition | None = None) -> Callable[[Function], Function]:
-    """Registers a function as what `method` of the classes `names` gives; `when`: the instances that have it."""
+    """Registers a function as what `method` of the classes `names` gives; `when`: instances that have it."""
 
     def register(function: Function) -> Function:
         for name in names:
@@ -89,6 +89,8 @@ def classes(estimator: Estimator) -> list[object] | None:
     for _ in range(MAX_DEPTH):
         if estimator.has("classes_"):
             return list(labels_of(estimator.get("classes_")))
+        if estimator.record.name.startswith("xgboost.") and estimator.has("n_classes_"):
+            return list(range(int(estimator.number("n_classes_"))))
         if estimator.kind not in _INNER:
             return None
         estimator = _INNER[estimator.kind](estimator)

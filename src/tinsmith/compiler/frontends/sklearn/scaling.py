@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, optional, table, vector
 from tinsmith.compiler.frontends.sklearn.curves import normal_quantile, piecewise
@@ -76,7 +77,7 @@ def power(estimator: Estimator, x: Tensor) -> Tensor:
 
 
 def _box_cox(x: Tensor, lambdas: Array) -> Tensor:
-    """(x ** lambda - 1) / lambda, the logarithm where lambda is 0; exact near 0 by way of expm1's identity."""
+    """(x ** lambda - 1) / lambda, the logarithm where lambda is 0."""
     zero = np.abs(lambdas) < 1e-19
     safe = np.where(zero, 1.0, lambdas)
     log = x.log()
@@ -110,7 +111,7 @@ def quantile(estimator: Estimator, x: Tensor) -> Tensor:
     return normal_quantile(result).clip(-bound, bound)
 
 
-def bin_numbers(estimator: Estimator, x: Tensor) -> tuple[Tensor, Array]:
+def bin_numbers(estimator: Estimator, x: Tensor) -> tuple[Tensor, NDArray[np.int64]]:
     """The bin of every number, as float64 [rows, columns], and how many bins each column has."""
     edges = [np.asarray(column, np.float64) for column in estimator.get("bin_edges_")]
     counts = vector(estimator, "n_bins_", size=len(edges)).astype(np.int64)

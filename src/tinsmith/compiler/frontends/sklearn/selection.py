@@ -158,8 +158,8 @@ def _threshold(estimator: Estimator, inner: Estimator, scores: NDArray[np.float6
     if not isinstance(threshold, str):
         return float(threshold)
     factor, _, reference = threshold.rpartition("*")
-    middle = {"mean": np.mean, "median": np.median}[reference.strip()](scores)
-    return float(factor or 1.0) * float(middle)
+    middle = {"mean": float(np.mean(scores)), "median": float(np.median(scores))}[reference.strip()]
+    return float(factor or 1.0) * middle
 
 
 def _is_sparse(inner: Estimator) -> bool:

@@ -20,7 +20,7 @@ UNNAMED = {
     *("Pipeline", "FeatureUnion", "ColumnTransformer", "GridSearchCV", "RandomizedSearchCV"),
     *("LabelEncoder", "LabelBinarizer", "NearestNeighbors"),
 }
-"""Estimators that only arrange others, which are named in their stead, only number the classes, or hold rows."""
+"""Estimators that only arrange others, which are named in their stead, number classes or hold rows."""
 SELECTORS = {"SelectFromModel", "SequentialFeatureSelector"}
 """Which of the estimator inside need to know at most its importances."""
 _LEAVES = SELECTORS | READERS.keys()
@@ -28,8 +28,8 @@ XGBOOST_HINT = "this is an XGBoost model; compile it with Framework XGBOOST"
 
 
 def is_supported(record: Record, supported: Collection[str]) -> bool:
-    """Whether the class is one of scikit-learn's own whose short name is in `supported`."""
-    return record.name.startswith("sklearn.") and record.short_name in supported
+    """Whether the class is one of scikit-learn's or XGBoost's own whose short name is in `supported`."""
+    return record.name.startswith(("sklearn.", "xgboost.")) and record.short_name in supported
 
 
 def refuse(value: Any, file: str, supported: Collection[str]) -> ClientError:
@@ -95,7 +95,8 @@ def _unsupported(root: Record, supported: Collection[str]) -> Iterator[tuple[str
             todo.extend(reversed(list(_elements(place, value))))
             continue
         if is_supported(value, supported):
-            todo.extend(reversed(_fields(place, value)) if value.short_name not in _LEAVES else ())
+            if value.short_name not in _LEAVES and value.name.startswith("sklearn."):
+                todo.extend(reversed(_fields(place, value)))
             continue
         hidden = value.short_name.startswith("_") or value.short_name in UNNAMED
         if not hidden and (is_step or _is_estimator(value)):

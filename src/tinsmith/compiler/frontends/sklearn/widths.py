@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.formats.pickle_objects import Record
+from tinsmith.compiler.frontends.sklearn import boosters
 from tinsmith.compiler.frontends.sklearn.arrays import dense
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed
 
@@ -50,6 +51,8 @@ def _width(value: Any, depth: int) -> int | None:
         value = value[1]
     if depth == 0 or not isinstance(value, Record):
         return None
+    if value.name.startswith("xgboost.") and "_Booster" in value.fields:
+        return boosters.width_of(Estimator.of(value, "model"))
     for name in COUNTS:
         count = value.fields.get(name)
         if isinstance(count, int | np.integer) and not isinstance(count, bool):

@@ -1,0 +1,8 @@
+"""Functions that a pickle can name."""
+
+from typing import Any
+
+
+def own_function(x: Any) -> Any:
+    """A customer's own function."""
+    return x + 1
