@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 from tests.compiler.frontends.sklearn.answers import assert_agrees, read_saved
 from tests.compiler.frontends.sklearn.estimators import MISSING, ROWS, SCORE, THREE
-from tests.compiler.frontends.sklearn.functions_of_tests import own_function
+from tests.compiler.frontends.sklearn.functions_of_tests import own_function, third_column
 from tinsmith.errors import ClientError
 
 
@@ -36,7 +36,7 @@ def columns(*chosen: Any, **options: Any) -> ColumnTransformer:
         columns([1, 3], [0]),
         columns(slice(1, 3), remainder="passthrough"),
         columns(np.array([True, False, True, False, False]), [-1], remainder=MinMaxScaler()),
-        columns(lambda table: [2], [], transformer_weights={"t0": 3.0}),
+        columns(third_column, [], transformer_weights={"t0": 3.0}),
         columns([0], [0, 1]),
         FeatureUnion([("a", PCA(2)), ("b", "drop"), ("c", "passthrough")], transformer_weights={"a": 2.0}),
         Pipeline([("none", None), ("pass", "passthrough"), ("scale", StandardScaler())]),
@@ -44,7 +44,7 @@ def columns(*chosen: Any, **options: Any) -> ColumnTransformer:
         make_pipeline(GridSearchCV(LogisticRegression(), {"C": [1.0]})),
         make_pipeline(StandardScaler(), RandomForestRegressor(5, max_depth=4, random_state=0)),
         make_pipeline(StandardScaler(), HistGradientBoostingRegressor(max_iter=5)),
-        make_pipeline(MinMaxScaler(), IsolationForest(10, random_state=0)),
+        make_pipeline(MinMaxScaler(), IsolationForest(n_estimators=10, random_state=0)),
         make_pipeline(SelectFromModel(RandomForestRegressor(5, random_state=0)), StandardScaler()),
         *(FunctionTransformer(f) for f in (None, np.log1p, np.expm1, np.abs, np.square, np.cbrt, np.tanh)),
     ],

@@ -26,7 +26,7 @@ from tests.compiler.frontends.sklearn.estimators import PAIR, ROWS, SCORE, THREE
 from tinsmith.compiler.frontends.sklearn.gaussian import digamma
 from tinsmith.errors import ClientError
 
-FIXED: dict[str, Any] = {"optimizer": None, "alpha": 0.1}
+FIXED: dict[str, Any] = {"optimizer": None, "alpha": 100.0}
 KERNELS = [
     ConstantKernel(2.0) * RBF([1.0, 2.0, 1.0, 0.5, 3.0]) + WhiteKernel(0.3),
     Matern(nu=0.5) + Matern(nu=1.5) * Matern(nu=2.5) + Matern(nu=np.inf),
@@ -59,14 +59,17 @@ def test_other_smoothness_is_refused() -> None:
 @pytest.mark.parametrize("cls", [GaussianMixture, BayesianGaussianMixture])
 @pytest.mark.filterwarnings("ignore")
 def test_mixtures(cls: Any, kind: str) -> None:
-    assert_agrees(cls(3, covariance_type=kind, random_state=0).fit(ROWS), ROWS)
+    assert_agrees(cls(n_components=3, covariance_type=kind, random_state=0).fit(ROWS), ROWS)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_mixture_with_a_distribution_of_weights() -> None:
     prior = "dirichlet_distribution"
     assert_agrees(
-        BayesianGaussianMixture(3, weight_concentration_prior_type=prior, random_state=0).fit(ROWS), ROWS
+        BayesianGaussianMixture(n_components=3, weight_concentration_prior_type=prior, random_state=0).fit(
+            ROWS
+        ),
+        ROWS,
     )
 
 

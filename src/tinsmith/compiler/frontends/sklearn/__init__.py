@@ -51,7 +51,7 @@ def read(directory: Path, request: CompileRequest) -> Model | Network:
         if estimator.kind not in READERS:
             return read_network(estimator, path, directory, request)
         model = READERS[estimator.kind](estimator)
-    except (*_CONTRADICTIONS, np.linalg.LinAlgError) as error:
+    except (*_CONTRADICTIONS, RecursionError, np.linalg.LinAlgError) as error:
         text = f"its fields are not those of a trained {estimator.kind}: {type(error).__name__}: {error}"
         raise malformed(inner_place, text) from error
     check_input_config(request.data_input_config, model)

@@ -51,7 +51,7 @@ def _descend(node: Estimator, x: Tensor, shift: Array, depth: int) -> Tensor:
     if depth > MAX_DEPTH:
         raise malformed(node.place, "the tree is too deep")
     if node.get("left", default=None) is None:
-        return x.column(0) * 0.0 + node.number("label")
+        return x.column(0).filled(node.number("label"))
     left, right = node.child("left"), node.child("right")
     centres = np.stack([vector(left, "center"), vector(right, "center")]) + shift
     is_left = squared_distances(x, centres).argmin().equals(np.int64(0))

@@ -13,7 +13,7 @@ from tinsmith.compiler.frontends.sklearn.graph import Tensor, where
 def piecewise(x: Tensor, knots: Array, values: Array) -> Tensor:
     """numpy.interp of a vector: linear between the knots, which ascend, and constant beyond them."""
     if len(knots) == 1:
-        return x * 0.0 + float(values[0])
+        return x.filled(float(values[0]))
     right = x.unsqueeze(1).op("GreaterOrEqual", knots).double().sum()
     left = (right - 1.0).clip(0.0, float(len(knots) - 2)).cast("int64")
     rise = np.diff(knots)

@@ -14,6 +14,10 @@ from tinsmith.compiler.frontends.sklearn.kernels import kernel_of, unit
 from tinsmith.compiler.frontends.sklearn.neighbours import all_distances
 from tinsmith.compiler.frontends.sklearn.responses import responds
 
+MAX_SKETCH = 4096
+"""Components of a count sketch: the Fourier transform is a square matrix of that size."""
+MAX_STEPS = 64
+
 
 def _project(x: Tensor, matrix: ArrayLike) -> Tensor:
     return x @ np.ascontiguousarray(matrix)
@@ -168,6 +172,8 @@ def random_features(estimator: Estimator, x: Tensor) -> Tensor:
 def additive_chi2(estimator: Estimator, x: Tensor) -> Tensor:
     """Samples of the Fourier transform of the chi squared kernel; zeros for zeros."""
     steps = int(estimator.number("sample_steps"))
+    if not 1 <= steps <= MAX_STEPS:
+        raise malformed(estimator.place, f"sample_steps: expected 1 to {MAX_STEPS}, found {steps}")
     interval: Any = estimator.get("sample_interval_", "sample_interval", default=None)
     interval = {1: 0.8, 2: 0.5, 3: 0.4}[steps] if interval is None else float(interval)
     zero = x.equals(0.0)
@@ -183,10 +189,12 @@ def additive_chi2(estimator: Estimator, x: Tensor) -> Tensor:
 def count_sketch(estimator: Estimator, x: Tensor) -> Tensor:
     """Sketches of the powers, multiplied in the frequency domain: the transforms are matrices here."""
     size = int(estimator.number("n_components"))
+    if not 1 <= size <= MAX_SKETCH:
+        raise unsupported(estimator, f"n_components={size}; up to {MAX_SKETCH} are compiled")
     where_to, sign = table(estimator, "indexHash_"), table(estimator, "bitHash_")
     x = x * np.sqrt(estimator.number("gamma"))
     if estimator.number("coef0") != 0:
-        x = concat([x, x.columns([0]) * 0.0 + np.sqrt(estimator.number("coef0"))])
+        x = concat([x, x.columns([0]).filled(float(np.sqrt(estimator.number("coef0"))))])
     angle = 2.0 * np.pi * np.outer(np.arange(size), np.arange(size)) / size
     cosine, sine = np.cos(angle), np.sin(angle)
     real: Tensor | None = None

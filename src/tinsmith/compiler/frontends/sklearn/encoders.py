@@ -139,7 +139,7 @@ def polynomials(estimator: Estimator, x: Tensor) -> Tensor:
     longest = max(len(factors) for factors in powers)
     width = estimator.num_features
     # The column after the last holds ones.
-    padded = concat([x, x.columns([0]) * 0.0 + 1.0]) if any(len(f) < max(longest, 1) for f in powers) else x
+    padded = concat([x, x.columns([0]).filled(1.0)]) if any(len(f) < max(longest, 1) for f in powers) else x
     factors = [[*f, *[width] * (max(longest, 1) - len(f))] for f in powers]
     found = padded.columns([f[0] for f in factors])
     for place in range(1, longest):

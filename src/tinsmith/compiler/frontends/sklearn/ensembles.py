@@ -240,7 +240,7 @@ def calibrated_member(estimator: Estimator, x: Tensor) -> Tensor:
     if binary:
         score = scores if method == "decision_function" else scores.column(1)
         return two_columns(_calibration(calibrators[0], score))
-    columns: list[Tensor] = [scores.column(0).unsqueeze(1) * 0.0] * len(labels)
+    columns: list[Tensor] = [scores.column(0).unsqueeze(1).filled(0.0)] * len(labels)
     for index, (label, calibrator) in enumerate(zip(own, calibrators, strict=True)):
         columns[labels.index(label)] = _calibration(calibrator, scores.column(index)).unsqueeze(1)
     found = concat(columns)

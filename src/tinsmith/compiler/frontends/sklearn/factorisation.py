@@ -60,7 +60,7 @@ def coordinate_descent(estimator: Estimator, x: Tensor) -> Tensor:
         return violation.greater(first * tolerance), [weights, first]
 
     projected = x @ components.T.copy() - l1
-    start = [projected * 0.0, x.graph.constant(-1.0)]
+    start = [projected.filled(0.0), x.graph.constant(-1.0)]
     return x.graph.loop(int(estimator.number("max_iter")), start, step, [projected])[0]
 
 

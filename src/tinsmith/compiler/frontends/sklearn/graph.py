@@ -170,6 +170,11 @@ class Tensor:
         """The rows of the constant `table` that these int64 numbers name."""
         return self.graph.constant(table).op("Gather", self, axis=0)
 
+    def filled(self, value: float) -> Tensor:
+        """As large, but `value` everywhere, whatever there was."""
+        nothing = self.isnan().double() * 0.0
+        return nothing + value if value else nothing
+
     def isnan(self) -> Tensor:
         """bool."""
         return self.op("IsNaN")

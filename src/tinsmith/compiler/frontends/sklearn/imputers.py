@@ -92,7 +92,7 @@ def nearest(estimator: Estimator, x: Tensor) -> Tensor:
     columns = []
     for index in range(fitted.shape[1]):
         if empty[index]:
-            columns.append(x.columns([index]) * 0.0)
+            columns.append(x.columns([index]).filled(0.0))
             continue
         donors = np.flatnonzero(~absent[:, index])
         value = _donated(

@@ -42,7 +42,7 @@ def _binary(member: Estimator, x: Tensor) -> Tensor:
 
 def _repeated(value: float, x: Tensor) -> Tensor:
     """[rows] of one number."""
-    return x.column(0) * 0.0 + value
+    return x.column(0).filled(value)
 
 
 @responds("decision_function", "_ConstantPredictor")

@@ -156,7 +156,11 @@ def _discriminants(estimator: Estimator, x: Tensor) -> Tensor:
     return -found.square() + 2.0 * np.log(vector(estimator, "class_prior_"))
 
 
-@responds("predict_proba", "NearestCentroid", when=lambda e: e.has("within_class_std_dev_"))
+def _is_probabilistic(estimator: Estimator) -> bool:
+    return estimator.has("within_class_std_dev_") and estimator.get("metric") == "euclidean"
+
+
+@responds("predict_proba", "NearestCentroid", when=_is_probabilistic)
 def centroid_probabilities(estimator: Estimator, x: Tensor) -> Tensor:
     """Softmax of the discriminants; versions before 1.6 have none."""
     return _discriminants(estimator, x).softmax()
@@ -196,5 +200,5 @@ def graph_of(estimator: Estimator, x: Tensor) -> Tensor:
     count = int(estimator.number("n_neighbors")) + by_distance
     values, which = found.smallest(min(count, len(table(estimator, "_fit_X"))))
     if not by_distance:
-        values = values * 0.0 + 1.0
-    return (found * 0.0).op("ScatterElements", which, values, axis=1)
+        values = values.filled(1.0)
+    return found.filled(0.0).op("ScatterElements", which, values, axis=1)

@@ -90,8 +90,8 @@ def build_message(
         answer = respond(estimator, method, x)
     if graph.texts:
         warnings += (
-            f"{estimator.place}: columns {sorted(graph.texts)} hold text; the artifact takes the numbers that "
-            "compiled.meta gives them",
+            f"{estimator.place}: columns {sorted(graph.texts)} hold text; the artifact takes the numbers "
+            "that compiled.meta gives them",
         )
     return _message(graph, estimator, width, {OUTPUTS[method]: answer}), labels, graph.texts, warnings
 

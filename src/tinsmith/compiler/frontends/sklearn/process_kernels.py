@@ -42,7 +42,7 @@ def diagonal(this: Estimator, x: Tensor) -> Tensor:
     if this.kind == "PairwiseKernel":
         raise unsupported(this, "this kernel is compiled for regression only")
     value = this.number(constants[this.kind]) if this.kind in constants else 1.0
-    return x.sum() * 0.0 + value
+    return x.column(0).filled(value)
 
 
 def _scaled(this: Estimator, x: Tensor, points: Array) -> Tensor:
@@ -52,11 +52,11 @@ def _scaled(this: Estimator, x: Tensor, points: Array) -> Tensor:
 
 
 def _constant(this: Estimator, x: Tensor, points: Array) -> Tensor:
-    return x.sum(keep=True) * np.zeros((1, len(points))) + this.number("constant_value")
+    return x.columns([0] * len(points)).filled(this.number("constant_value"))
 
 
 def _white(this: Estimator, x: Tensor, points: Array) -> Tensor:
-    return x.sum(keep=True) * np.zeros((1, len(points)))
+    return x.columns([0] * len(points)).filled(0.0)
 
 
 def _rbf(this: Estimator, x: Tensor, points: Array) -> Tensor:

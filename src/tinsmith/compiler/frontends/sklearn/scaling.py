@@ -126,7 +126,7 @@ def bin_numbers(estimator: Estimator, x: Tensor) -> tuple[Tensor, NDArray[np.int
             # Before 1.3, a number just below an edge belonged to the bin above it.
             value = value + (1e-8 + 1e-5 * value.abs())
         columns.append(
-            value.op("GreaterOrEqual", inner).double().sum(keep=True) if inner.size else value * 0.0
+            value.op("GreaterOrEqual", inner).double().sum(keep=True) if inner.size else value.filled(0.0)
         )
     return concat(columns), counts
 

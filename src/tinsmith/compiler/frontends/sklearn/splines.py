@@ -19,8 +19,10 @@ def splines(estimator: Estimator, x: Tensor) -> Tensor:
     extrapolation = estimator.get("extrapolation", default="error")
     if extrapolation not in EXTRAPOLATIONS:
         raise unsupported(estimator, f"extrapolation={describe(extrapolation)}")
-    found = []
-    for index, spline in enumerate(estimator.children("bsplines_")):
+    members, found = estimator.children("bsplines_"), []
+    if extrapolation == "linear" and estimator.number("degree") <= 1 and len(members) > 1:
+        raise unsupported(estimator, "linear extrapolation at degree 1, where scikit-learn's columns differ")
+    for index, spline in enumerate(members):
         pieces, knots = _pieces(spline)
         if not estimator.get("include_bias", default=True):
             pieces = pieces[:, :, :-1]
