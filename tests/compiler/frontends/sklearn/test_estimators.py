@@ -10,11 +10,8 @@ REFUSED = {
     **dict.fromkeys(
         ("DictionaryLearning", "MiniBatchDictionaryLearning", "SparseCoder"), "transform_algorithm"
     ),
-    **dict.fromkeys(("KNeighborsTransformer", "RadiusNeighborsTransformer"), "sparse graph"),
     "LatentDirichletAllocation": "LatentDirichletAllocation",
     "LocallyLinearEmbedding": "LocallyLinearEmbedding",
-    "MiniBatchNMF": "MiniBatchNMF",
-    "NMF": "NMF",
 }
 """And a word of the reason."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from tinsmith.compiler.frontends.sklearn.widths import names_of, width_of
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.shaping import Origin, shape
 from tinsmith.compiler.shaping.inputs import Declared
-from tinsmith.spec.data_input import FREE, InputConfig
+from tinsmith.spec.data_input import FREE, InputConfig, Shape, parse
 from tinsmith.spec.request import CompileRequest
 
 NAMES = families.NAMES
@@ -45,10 +44,9 @@ Texts = dict[int, dict[str, int]]
 def read_network(estimator: Estimator, path: Path, directory: Path, request: CompileRequest) -> Network:
     """The network of a fitted estimator. Raises ClientError as `__init__.read` says."""
     width = width_of(estimator)
-    message, labels, texts, warnings = build_message(estimator, width)
-    config = request.data_input_config
-    if config is None or not config.strip():
-        config = json.dumps({INPUT: [1, width]})
+    config = request.data_input_config or ""
+    rows = _rows(parse(config)) if config.strip() else 1
+    message, labels, texts, warnings = build_message(estimator, rows, width)
     network = shape(message, Origin("SKLEARN", directory, path), config, _adapt)
     version = f"scikit-learn {estimator.saved_by}" if estimator.saved_by else "scikit-learn"
     return replace(
@@ -63,7 +61,7 @@ def read_network(estimator: Estimator, path: Path, directory: Path, request: Com
 
 
 def build_message(
-    estimator: Estimator, width: int
+    estimator: Estimator, rows: int, width: int
 ) -> tuple[onnx.ModelProto, tuple[str, ...], Texts, tuple[str, ...]]:
     """The message, the labels of the classes, the texts of columns, and warnings."""
     graph = Graph()
@@ -74,7 +72,12 @@ def build_message(
     if several is not None:
         tables = several(estimator, x)
         names = [f"{OUTPUTS['predict_proba']}_{number}" for number in range(len(tables))]
-        return _message(graph, estimator, width, dict(zip(names, tables, strict=True))), (), graph.texts, ()
+        return (
+            _message(graph, estimator, (rows, width), dict(zip(names, tables, strict=True))),
+            (),
+            graph.texts,
+            (),
+        )
     method = next((method for method in METHODS if has(estimator, method)), None)
     if method is None:
         raise unsupported(estimator, "it neither predicts nor transforms new rows")
@@ -93,34 +96,41 @@ def build_message(
             f"{estimator.place}: columns {sorted(graph.texts)} hold text; the artifact takes the numbers "
             "that compiled.meta gives them",
         )
-    return _message(graph, estimator, width, {OUTPUTS[method]: answer}), labels, graph.texts, warnings
+    return _message(graph, estimator, (rows, width), {OUTPUTS[method]: answer}), labels, graph.texts, warnings
 
 
 def _message(
-    graph: Graph, estimator: Estimator, width: int, answers: Mapping[str, Tensor]
+    graph: Graph, estimator: Estimator, size: tuple[int, int], answers: Mapping[str, Tensor]
 ) -> onnx.ModelProto:
     for name, answer in answers.items():
         graph.nodes.append(helper.make_node("Identity", [answer.name], [name], f"{estimator.place}/{name}"))
-    given = helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["rows", width])
+    given = helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, size)
     made = [helper.make_value_info(name, onnx.TypeProto()) for name in answers]
     proto = helper.make_graph(graph.nodes, estimator.kind, [given], made, graph.weights)
     versions = [helper.make_opsetid("", onnx.defs.onnx_opset_version()), helper.make_opsetid(ML, ML_VERSION)]
     return helper.make_model(proto, opset_imports=versions, producer_name="scikit-learn")
 
 
+def _rows(configs: Sequence[InputConfig]) -> int:
+    """How many rows the customer asks for: a shape that is no matrix, or of any number of rows, means one."""
+    shape = configs[0].static_shape if configs else None
+    return shape[0] if shape is not None and len(shape) == 2 else 1
+
+
 def _adapt(configs: Sequence[InputConfig], declared: Sequence[Declared]) -> Sequence[InputConfig]:
-    """Any name does for the one input; a shape that is no matrix, or of any number of rows, is one row."""
-    width = (declared[0].shape or (None, None))[1]
+    """Any name does for the one input."""
     if len(configs) > 1:
         raise malformed(
             "DataInputConfig",
             f"it names {len(configs)} inputs, expected one: the model takes one table of rows",
         )
-    adapted = []
-    for config in configs:
-        shapes = tuple(
-            (1 if given[0] == FREE else given[0], *given[1:]) if len(given) == 2 else (1, int(width or 1))
-            for given in config.shapes
-        )
-        adapted.append(replace(config, name=INPUT, shapes=shapes))
-    return adapted
+    return [
+        replace(config, name=INPUT, shapes=tuple(_matrix(given, declared) for given in config.shapes))
+        for config in configs
+    ]
+
+
+def _matrix(given: Shape, declared: Sequence[Declared]) -> Shape:
+    if len(given) != 2:
+        return tuple(size for size in declared[0].shape or () if isinstance(size, int))
+    return (1 if given[0] == FREE else given[0], given[1])
