@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
@@ -107,6 +108,14 @@ def test_any_name_and_any_rank_do(config: str, rows: int, tmp_path: Path) -> Non
     found = read(tmp_path, CompileRequest("SKLEARN", "model", device="ml_c4", data_input_config=config))
     assert isinstance(found, Network)
     assert found.inputs[0].shape == (rows, 5)
+
+
+def test_columns_that_the_file_does_not_tell() -> None:
+    dummy = DummyRegressor().fit(ROWS, ROWS[:, 0])
+    dummy.__dict__.pop("n_features_in_", None)
+    assert network(dummy, (3, 5)).inputs[0].shape == (3, 5)
+    with pytest.raises(ClientError, match="does not tell how many columns it takes: give a DataInputConfig"):
+        network(dummy)
 
 
 def test_missing_numbers_stay_missing() -> None:

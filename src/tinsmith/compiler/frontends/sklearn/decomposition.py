@@ -79,23 +79,15 @@ PLS = ("PLSRegression", "PLSCanonical", "CCA")
 
 @responds("predict", *PLS)
 def partial_least_squares(estimator: Estimator, x: Tensor) -> Tensor:
-    """The prediction of a partial least squares model, whose coefficients were kept in three ways."""
-    coef = table(estimator, "coef_", "coefs")
+    """Coefficients are of the numbers themselves since 1.3, of scaled ones before, and turned before 1.1."""
     x = x - vector(estimator, "_x_mean", "x_mean_")
-    if estimator.has("intercept_"):
-        version = estimator.version
-        turned = coef if version is not None and version < (1, 3) else coef.T
-        if version is not None and version < (1, 3):
-            x = x / vector(estimator, "_x_std", "x_std_")
-        found = _project(x, turned) + vector(estimator, "intercept_")
-    else:
-        found = (
-            _project(x, coef / vector(estimator, "_x_std", "x_std_")[:, None])
-            if estimator.has("_x_std")
-            else _project(x / vector(estimator, "x_std_"), coef)
-        )
-        found = found + vector(estimator, "_y_mean", "y_mean_")
-    return found.column(0) if estimator.get("_predict_1d", default=False) else found
+    if estimator.has("intercept_") and not estimator.has("_coef_"):
+        found = _project(x, table(estimator, "coef_").T) + vector(estimator, "intercept_")
+        return found.column(0) if estimator.get("_predict_1d", default=False) else found
+    x = x / vector(estimator, "_x_std", "x_std_")
+    if estimator.has("_coef_"):
+        return _project(x, table(estimator, "_coef_").T) + vector(estimator, "intercept_")
+    return _project(x, table(estimator, "coef_")) + vector(estimator, "_y_mean", "y_mean_")
 
 
 @responds("transform", *PLS, "PLSSVD")

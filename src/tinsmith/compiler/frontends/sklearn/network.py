@@ -43,9 +43,9 @@ Texts = dict[int, dict[str, int]]
 
 def read_network(estimator: Estimator, path: Path, directory: Path, request: CompileRequest) -> Network:
     """The network of a fitted estimator. Raises ClientError as `__init__.read` says."""
-    width = width_of(estimator)
     config = request.data_input_config or ""
-    rows = _rows(parse(config)) if config.strip() else 1
+    rows, asked = _sizes(parse(config)) if config.strip() else (1, None)
+    width = width_of(estimator, asked)
     message, labels, texts, warnings = build_message(estimator, rows, width)
     network = shape(message, Origin("SKLEARN", directory, path), config, _adapt)
     version = f"scikit-learn {estimator.saved_by}" if estimator.saved_by else "scikit-learn"
@@ -111,10 +111,13 @@ def _message(
     return helper.make_model(proto, opset_imports=versions, producer_name="scikit-learn")
 
 
-def _rows(configs: Sequence[InputConfig]) -> int:
-    """How many rows the customer asks for: a shape that is no matrix, or of any number of rows, means one."""
-    shape = configs[0].static_shape if configs else None
-    return shape[0] if shape is not None and len(shape) == 2 else 1
+def _sizes(configs: Sequence[InputConfig]) -> tuple[int, int | None]:
+    """Rows and columns that the customer asks for: a shape that is no matrix, or of any number of rows, means
+    one row."""
+    shape = configs[0].shapes[0] if configs and len(configs[0].shapes) == 1 else ()
+    rows, columns = shape if len(shape) == 2 else (FREE, None)
+    fixed = rows if isinstance(rows, int) and rows != FREE else 1
+    return fixed, columns if isinstance(columns, int) else None
 
 
 def _adapt(configs: Sequence[InputConfig], declared: Sequence[Declared]) -> Sequence[InputConfig]:

@@ -38,11 +38,16 @@ themselves."""
 MAX_DEPTH = 32
 
 
-def width_of(estimator: Estimator) -> int:
-    """Columns of the input. Raises ClientError where the file does not tell."""
-    found = _width(estimator.record, MAX_DEPTH)
+def width_of(estimator: Estimator, asked: int | None) -> int:
+    """Columns of the input: where the file does not tell, those that the customer has `asked` for. Raises
+    ClientError where neither does."""
+    found = _width(estimator.record, MAX_DEPTH) or asked
     if found is None or not 1 <= found < 1 << 24:
-        raise malformed(estimator.place, f"{estimator.record.name} does not tell how many columns it takes")
+        raise malformed(
+            estimator.place,
+            f"{estimator.record.name} does not tell how many columns it takes: "
+            'give a DataInputConfig such as {"data": [1, 4]}',
+        )
     return found
 
 
