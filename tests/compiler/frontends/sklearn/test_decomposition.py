@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.cluster import FeatureAgglomeration
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import NMF, PCA, DictionaryLearning, KernelPCA, MiniBatchNMF
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.kernel_approximation import AdditiveChi2Sampler, Nystroem, PolynomialCountSketch
 from sklearn.kernel_ridge import KernelRidge
 
-from tests.compiler.frontends.sklearn.answers import assert_agrees, read_saved
+from tests.compiler.frontends.sklearn.answers import assert_agrees, expected, read_saved
 from tests.compiler.frontends.sklearn.estimators import PAIR, POSITIVE, ROWS
+from tests.compiler.frontends.sklearn.records import answer, resaved
 from tinsmith.errors import ClientError
 
 
@@ -43,6 +46,19 @@ from tinsmith.errors import ClientError
 def test_agrees(estimator: Any) -> None:
     table = POSITIVE.round(1)
     assert_agrees(estimator.fit(table, PAIR), table)
+
+
+def test_partial_least_squares_of_older_versions() -> None:
+    model = PLSRegression().fit(ROWS, PAIR)
+    scaled = model.coef_ * model._x_std
+    (wanted,) = expected(model, ROWS.astype(np.float32))
+    for version, fields, without in (
+        ("1.2.2", {"_coef_": scaled}, ["coef_"]),
+        ("1.0.2", {"coef_": scaled.T}, ["intercept_"]),
+        ("0.22", {"coef_": scaled.T}, ["intercept_", "n_features_in_"]),
+    ):
+        record = resaved(pickle.dumps(model), version, fields, without)
+        np.testing.assert_allclose(answer(record, ROWS), wanted, rtol=1e-10)
 
 
 def test_what_solves_a_problem_per_row_is_refused() -> None:

@@ -12,9 +12,10 @@ from tinsmith.compiler.frontends.sklearn.arrays import dense
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed
 
 COUNTS = ("n_features_in_", "n_features_", "_n_features", "n_input_features_")
+FIRST = ("x_mean_", "_x_mean", "random_weights_")
 TABLES = (
     *("coef_", "components_", "cluster_centers_", "support_vectors_", "_fit_X", "X_fit_", "X_train_", "X_"),
-    *("theta_", "means_", "subcluster_centers_", "centroids_", "feature_log_prob_", "random_weights_"),
+    *("theta_", "means_", "subcluster_centers_", "centroids_", "feature_log_prob_"),
 )
 """Attributes with a column per column of the input."""
 VECTORS = (
@@ -62,6 +63,8 @@ def _width(value: Any, depth: int) -> int | None:
         count = value.fields.get(name)
         if isinstance(count, int | np.integer) and not isinstance(count, bool):
             return int(count)
+    if value.short_name in ("RFE", "RFECV") and isinstance(value.fields.get("support_"), np.ndarray):
+        return int(value.fields["support_"].size)
     for name in INSIDE:
         held = value.fields.get(name)
         held = held.reshape(-1).tolist() if isinstance(held, np.ndarray) else held
@@ -75,7 +78,7 @@ def _width(value: Any, depth: int) -> int | None:
 def _by_arrays(record: Record) -> int | None:
     if record.short_name == "IsotonicRegression":
         return 1
-    for names, axis in ((TABLES, -1), (VECTORS, 0)):
+    for names, axis in ((FIRST, 0), (TABLES, -1), (VECTORS, 0)):
         for name in names:
             table = dense(record.fields.get(name), name)
             if isinstance(table, np.ndarray) and table.ndim:
