@@ -18,17 +18,7 @@ TABLES = (
     *("theta_", "means_", "subcluster_centers_", "centroids_", "feature_log_prob_"),
 )
 """Attributes with a column per column of the input."""
-VECTORS = (
-    "mean_",
-    "scale_",
-    "center_",
-    "statistics_",
-    "variances_",
-    "scores_",
-    "lambdas_",
-    "x_mean_",
-    "_x_mean",
-)
+VECTORS = ("mean_", "scale_", "center_", "statistics_", "variances_", "scores_", "lambdas_")
 LISTS = ("categories_", "bin_edges_")
 INSIDE = (
     *("best_estimator_", "steps", "transformer_list", "estimator_", "estimators_", "base_estimator_"),
@@ -59,12 +49,12 @@ def _width(value: Any, depth: int) -> int | None:
         return None
     if value.name.startswith("xgboost.") and "_Booster" in value.fields:
         return boosters.width_of(Estimator.of(value, "model"))
+    if value.short_name in ("RFE", "RFECV") and isinstance(value.fields.get("support_"), np.ndarray):
+        return int(value.fields["support_"].size)  # n_features_ is what is left
     for name in COUNTS:
         count = value.fields.get(name)
         if isinstance(count, int | np.integer) and not isinstance(count, bool):
             return int(count)
-    if value.short_name in ("RFE", "RFECV") and isinstance(value.fields.get("support_"), np.ndarray):
-        return int(value.fields["support_"].size)
     for name in INSIDE:
         held = value.fields.get(name)
         held = held.reshape(-1).tolist() if isinstance(held, np.ndarray) else held
