@@ -93,15 +93,11 @@ onnx-suite: setup
 	@sh tools/system-packages.sh wine
 	$(RUN)/python -m tests.onnx_suite.suite $(if $(TARGETS),--target $(TARGETS)) $(if $(SAMPLE),--sample $(SAMPLE)) $(SHARDED)
 
-<<<<<<< HEAD
-## sanitize      the same under AddressSanitizer and UndefinedBehaviorSanitizer; SHARD=3/16 takes a part of it
-=======
 ## sklearn       scikit-learn's own list of estimators: which ones are compiled and agree, and why the others are not
 sklearn: setup
 	$(RUN)/python -m tests.compiler.frontends.sklearn.estimators
 
-## sanitize      the same under AddressSanitizer and UndefinedBehaviorSanitizer
->>>>>>> c67b89f (Tests of scikit-learn's families, mutations, the page of the frontend)
+## sanitize      the same under AddressSanitizer and UndefinedBehaviorSanitizer; SHARD=3/16 takes a part of it
 sanitize: setup
 	@sh tools/system-packages.sh sanitizers
 	$(RUN)/python -m tests.onnx_suite.suite --target sanitizers $(SHARDED)
