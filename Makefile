@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 SHARDED = $(if $(SHARD),--shard $(SHARD)) $(if $(JOBS),--jobs $(JOBS))
 export TINSMITH_CORPUS ?= $(CURDIR)/.cache/corpus
 
-.PHONY: help setup system toolchains demo test quick check format docs bench bench-trees bench-networks tuning-tables corpus corpus-fetch fuzz onnx-suite sanitize faults hostile lock clean
+.PHONY: help setup system toolchains demo test quick check format docs bench bench-trees bench-networks tuning-tables corpus corpus-fetch fuzz onnx-suite sklearn sanitize faults hostile lock clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -92,6 +92,10 @@ fuzz: setup
 onnx-suite: setup
 	@sh tools/system-packages.sh wine
 	$(RUN)/python -m tests.onnx_suite.suite $(if $(TARGETS),--target $(TARGETS)) $(if $(SAMPLE),--sample $(SAMPLE)) $(SHARDED)
+
+## sklearn       scikit-learn's own list of estimators: which ones are compiled and agree, and why the others are not
+sklearn: setup
+	$(RUN)/python -m tests.compiler.frontends.sklearn.estimators
 
 ## sanitize      the same under AddressSanitizer and UndefinedBehaviorSanitizer; SHARD=3/16 takes a part of it
 sanitize: setup

@@ -96,8 +96,22 @@ def compiled_meta(model: Model | Network, target: Target, outputs: Sequence[Tens
         "Requirements": {"TargetDevice": target.name.upper(), "TargetDeviceType": "cpu"},
         "Compilation": {"Compiler": _compiler()},
         "Model": _dlr_tensors(model, outputs),
+        **_data_transform(model),
     }
     return json.dumps(record, indent=1) + "\n"
+
+
+def _data_transform(model: Model | Network) -> dict[str, Any]:
+    """What DLR does with a table of numbers and texts before the model sees it: one entry per column."""
+    if not isinstance(model, Network) or not model.texts:
+        return {}
+    columns = [
+        {"Type": "CategoricalString", "Map": [dict(model.texts[number])]}
+        if number in model.texts
+        else {"Type": "Float"}
+        for number in range(model.inputs[0].shape[-1])
+    ]
+    return {"DataTransform": {"Input": {"ColumnTransform": columns}}}
 
 
 def _unusual_compression() -> tuple[str, ...]:
@@ -184,8 +198,8 @@ def _manifest(
         model_digest=_folder_digest(input_files) if input_files else "",
         options={key: value for key, value in options.items() if value is not None},
         kernels=program.facts if program else {},
-        class_labels=tree.class_labels if tree else (),
-        feature_names=tree.feature_names if tree else (),
+        class_labels=model.class_labels,
+        feature_names=model.feature_names,
         files={name: file_digest(content) for name, content in files.items()},
     )
 

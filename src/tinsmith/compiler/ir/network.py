@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx_ir
@@ -45,5 +45,10 @@ class Network:
     """In the order of the graph; -1 is a size that only a run can tell, or that the file does not tell."""
     files: tuple[str, ...] = ()
     """What it was read from, relative to the input folder: files that the artifact need not carry."""
+    class_labels: tuple[str, ...] = ()
+    """Column meanings of a probability output, in order, where the file tells them."""
+    feature_names: tuple[str, ...] = ()
+    texts: Mapping[int, Mapping[str, int]] = field(default_factory=dict, hash=False)
+    """Of columns of the one input that hold text for the customer: the numbers that stand for the texts."""
     warnings: tuple[str, ...] = ()
     original: Original | None = None

@@ -30,6 +30,7 @@ class Frontend:
     def read(self) -> Model:
         """The model in the folder."""
         model = read(self.folder, REQUEST)
+        assert isinstance(model, Model)
         check(model)
         return model
 

@@ -102,7 +102,7 @@ class Estimator:
     @property
     def num_features(self) -> int:
         """Columns of the input."""
-        count = self.number("n_features_in_", "n_features_", "_n_features")
+        count = self.number("n_features_in_", "n_features_", "_n_features", "n_input_features_")
         if not (1 <= count < 1 << 24 and count == int(count)):
             raise malformed(self.place, f"n_features_in_: expected a count, found {count}")
         return int(count)

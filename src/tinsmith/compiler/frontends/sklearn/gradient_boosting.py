@@ -81,7 +81,7 @@ def _initial(estimator: Estimator, width: int) -> NDArray[np.float64]:
             raise _unsupported_init(dummy)
         constant = dummy.numbers("constant_")
     else:
-        constant = _link(estimator, _class_prior(dummy))
+        constant = _link(estimator, class_prior(dummy))
     if constant.shape != (width,):
         raise malformed(dummy.place, f"expected {width} initial values, found {constant.shape}")
     return constant
@@ -93,7 +93,7 @@ def _unsupported_init(dummy: Estimator) -> Exception:
     )
 
 
-def _class_prior(dummy: Estimator) -> NDArray[np.float64]:
+def class_prior(dummy: Estimator) -> NDArray[np.float64]:
     """What DummyClassifier.predict_proba gives for every row."""
     if dummy.kind != "DummyClassifier":
         raise _unsupported_init(dummy)

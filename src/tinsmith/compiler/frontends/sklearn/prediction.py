@@ -57,11 +57,12 @@ def _model(
         parameters=parameters,
         class_labels=labels,
         feature_names=estimator.feature_names,
-        warnings=(*_version_warnings(estimator), *warnings),
+        warnings=(*version_warnings(estimator), *warnings),
     )
 
 
-def _version_warnings(estimator: Estimator) -> tuple[str, ...]:
+def version_warnings(estimator: Estimator) -> tuple[str, ...]:
+    """What to say of the version that saved the file."""
     version = estimator.version
     tested = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]} are tested"
     if version is None:

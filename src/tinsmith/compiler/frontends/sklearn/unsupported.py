@@ -9,6 +9,7 @@ import numpy as np
 
 from tinsmith.compiler.formats.pickle_objects import Global, Record
 from tinsmith.compiler.frontends.sklearn.estimator import describe
+from tinsmith.compiler.frontends.sklearn.readers import READERS
 from tinsmith.errors import ClientError
 
 MAX_VISITED = 200_000  # objects
@@ -17,15 +18,18 @@ MAX_PLACES = 3
 TEXT_TRANSFORMERS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer"}
 UNNAMED = {
     *("Pipeline", "FeatureUnion", "ColumnTransformer", "GridSearchCV", "RandomizedSearchCV"),
-    *("LabelEncoder", "LabelBinarizer"),
+    *("LabelEncoder", "LabelBinarizer", "NearestNeighbors"),
 }
-"""Estimators that only arrange others, which are named in their stead, or only number the classes."""
+"""Estimators that only arrange others, which are named in their stead, number classes or hold rows."""
+SELECTORS = {"SelectFromModel", "SequentialFeatureSelector"}
+"""Which of the estimator inside need to know at most its importances."""
+_LEAVES = SELECTORS | READERS.keys()
 XGBOOST_HINT = "this is an XGBoost model; compile it with Framework XGBOOST"
 
 
 def is_supported(record: Record, supported: Collection[str]) -> bool:
-    """Whether the class is one of scikit-learn's own whose short name is in `supported`."""
-    return record.name.startswith("sklearn.") and record.short_name in supported
+    """Whether the class is one of scikit-learn's or XGBoost's own whose short name is in `supported`."""
+    return record.name.startswith(("sklearn.", "xgboost.")) and record.short_name in supported
 
 
 def refuse(value: Any, file: str, supported: Collection[str]) -> ClientError:
@@ -42,7 +46,7 @@ def refuse(value: Any, file: str, supported: Collection[str]) -> ClientError:
             "InputConfiguration", f"{file}: expected a trained scikit-learn estimator, found {found}"
         )
     places: dict[str, list[str]] = {}
-    for place, record in _unsupported(value, supported):
+    for place, record in find_unsupported(value, supported):
         places.setdefault(_text(record), []).append(place)
     problems = [f"{_listed(where)}: {text}" for text, where in places.items()]
     if not problems:
@@ -74,8 +78,12 @@ def _is_estimator(record: Record) -> bool:
     )
 
 
-def _unsupported(root: Record, supported: Collection[str]) -> Iterator[tuple[str, Record]]:
+def find_unsupported(root: Record, supported: Collection[str]) -> list[tuple[str, Record]]:
     """Place and record of every estimator under `root` that is not supported, each once."""
+    return list(_unsupported(root, supported))
+
+
+def _unsupported(root: Record, supported: Collection[str]) -> Iterator[tuple[str, Record]]:
     seen: set[int] = set()
     todo: list[tuple[str, Any, bool]] = [("", root, False)]
     while todo and len(seen) < MAX_VISITED:
@@ -87,6 +95,8 @@ def _unsupported(root: Record, supported: Collection[str]) -> Iterator[tuple[str
             todo.extend(reversed(list(_elements(place, value))))
             continue
         if is_supported(value, supported):
+            if value.short_name not in _LEAVES and value.name.startswith("sklearn."):
+                todo.extend(reversed(_fields(place, value)))
             continue
         hidden = value.short_name.startswith("_") or value.short_name in UNNAMED
         if not hidden and (is_step or _is_estimator(value)):

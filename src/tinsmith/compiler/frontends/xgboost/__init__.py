@@ -7,6 +7,7 @@ file decides.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,13 @@ def read(directory: Path, request: CompileRequest) -> Model:
     """
     path = find(directory)
     saved = parse(path.read_bytes(), str(path.relative_to(directory)))
-    check_size(saved.num_feature, saved.num_outputs)
     check_features(request.data_input_config, saved)
+    return replace(model_of(saved), files=(path.relative_to(directory).as_posix(),))
+
+
+def model_of(saved: Saved) -> Model:
+    """The IR of a model as saved. Raises ClientError as `read` does."""
+    check_size(saved.num_feature, saved.num_outputs)
     objective = objective_of(saved)
     base = base_margin(saved, objective)
     body = forest_of(saved, saved.body, base) if isinstance(saved.body, Trees) else _linear(saved, base)
@@ -46,7 +52,6 @@ def read(directory: Path, request: CompileRequest) -> Model:
         body=body,
         transform=objective.transform,
         feature_names=saved.feature_names,
-        files=(path.relative_to(directory).as_posix(),),
         warnings=tuple(_warnings(saved)),
     )
 
