@@ -13,7 +13,13 @@ from tinsmith.spec.request import CompileRequest
 
 Read = Callable[[Path, CompileRequest], Model | Network]
 
-_MODULES = {"ONNX": "onnx", "SKLEARN": "sklearn", "XGBOOST": "xgboost"}
+_MODULES = {
+    "DARKNET": "darknet",
+    "MXNET": "mxnet",
+    "ONNX": "onnx",
+    "SKLEARN": "sklearn",
+    "XGBOOST": "xgboost",
+}
 
 
 def load(framework: str) -> Read:
