@@ -118,9 +118,9 @@ CASES = {
         "[connected];output=52;activation=linear [detection];side=2;classes=3;num=2;coords=4"
     ),
     "iseg": image("[conv];filters=6;size=1;activation=linear [iseg];classes=2;ids=4", 3, 4),
-    "rnn": row("[rnn];hidden=4;output=5;activation=tanh", steps=3),
-    "rnn with batch normalisation": row("[rnn];hidden=4;output=5;batch_normalize=1;activation=relu"),
-    "rnn with a shortcut": row("[rnn];hidden=4;output=5;shortcut=1;activation=leaky", steps=4),
+    "rnn": row("[rnn];output=5;activation=tanh", steps=3),
+    "rnn with batch normalisation": row("[rnn];output=5;batch_normalize=1;activation=relu"),
+    "rnn with a shortcut": row("[rnn];output=5;shortcut=1;activation=leaky", steps=4),
     "gru": row("[gru];output=4", steps=3),
     "gru of tanh": row("[gru];output=4;tanh=1", steps=3),
     "lstm": row("[lstm];output=4", steps=3),
@@ -130,6 +130,10 @@ CASES = {
         "[crnn];hidden_filters=3;output_filters=4;activation=leaky"
     ),
 }
+
+
+CRASHES = {"batchnorm", "crnn", "iseg", "local", "local without padding"}
+"""They end Debian's Darknet by a fault of its memory; test_convert.py computes such layers by hand."""
 
 
 def weights(name: str, version: tuple[int, int] = (0, 2)) -> bytes:

@@ -7,13 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.compiler.frontends.darknet.cases import CASES, RECORDED, image, picture, row, weights
+from tests.compiler.frontends.darknet.cases import CASES, CRASHES, RECORDED, image, picture, row, weights
 from tests.compiler.frontends.darknet.conftest import evaluate
 from tinsmith.compiler.ir.network import Network
-
-CRASHES = {"batchnorm", "local", "local without padding", "iseg"}
-"""They end Debian's Darknet (segmentation fault); test_layers_that_end_darknet computes them by hand."""
-
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - CRASHES))
 def test_like_darknet(read_net: Callable[..., Network], name: str) -> None:

@@ -23,7 +23,7 @@ _REFUSED = {
         "stretch_sway xnor".split()
     ),
     "connected": ["cbn"],
-    "crnn": ["xnor"],
+    "crnn": ["dilation", "size", "stride", "xnor"],
     "maxpool": ["antialiasing", "maxpool_depth"],
     "region": ["tree", "map"],
     "shortcut": ["weights_type"],

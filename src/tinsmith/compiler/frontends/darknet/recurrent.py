@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tinsmith.compiler.frontends.darknet.activations import ACTIVATIONS
-from tinsmith.compiler.frontends.darknet.convolutions import Dense, filter_weights, padding
+from tinsmith.compiler.frontends.darknet.convolutions import Dense, filter_weights
 from tinsmith.compiler.frontends.darknet.layer import Layer, layer
 
 Product = Callable[[str], str]
@@ -35,7 +35,8 @@ def rnn(node: Layer) -> str:
     """[steps * batch, output]"""
     x = node.row()
     count, inputs = node.shape(x)
-    hidden, output = node.size("hidden", 1), node.size("output", 1)
+    output = node.size("output", 1)
+    hidden = node.size("hidden", output)  # newer versions of Darknet have no other
     products = [Dense(node, *sizes) for sizes in ((inputs, hidden), (hidden, hidden), (hidden, output))]
     return _simple(node, x, products, _zeros(node, count // node.steps, hidden))
 
@@ -44,7 +45,9 @@ def rnn(node: Layer) -> str:
 def crnn(node: Layer) -> str:
     """[steps * batch, output, height, width]"""
     x, (count, channels, height, width) = node.image()
-    hidden, output = node.size("hidden_filters", 1), node.size("output_filters", 1)
+    hidden, output = (
+        node.size(f"{key}_filters", node.section.integer(key, 1)) for key in ("hidden", "output")
+    )
     sizes = ((channels, hidden), (hidden, hidden), (hidden, output))
     products = [_convolution(node, *each) for each in sizes]
     return _simple(node, x, products, _zeros(node, count // node.steps, hidden, height, width))

@@ -76,7 +76,9 @@ def _suppressed(
         ],
     )
     trips = node.constant(np.array(count, np.int64))
-    return node.make("Loop", trips, "", valid, body=body)
+    found = node.make("Loop", trips, "", valid, body=body)
+    node.message.note(found, "bool", (batch, count))
+    return found
 
 
 def _best(node: Node, scores: str, valid: str, count: int) -> tuple[str, str]:
