@@ -2,7 +2,9 @@
 
     python -m venv ENV && ENV/bin/pip install mxnet==1.9.1 numpy==1.23.5
     ENV/bin/python tests/compiler/frontends/mxnet/record.py
+    MXNET_MKLDNN_ENABLED=0 ENV/bin/python tests/compiler/frontends/mxnet/record.py
 
+Only what is not recorded is computed: the second run takes what oneDNN inside MXNet cannot do.
 Made with mxnet 1.9.1 on Python 3.11; it does not run beside a numpy of today.
 """
 
@@ -20,8 +22,10 @@ from cases import CASES, RECORDED, arrays, symbol  # noqa: E402
 
 def main() -> None:
     """All cases."""
-    results = {}
+    results = dict(np.load(RECORDED)) if RECORDED.exists() else {}
     for name, case in CASES.items():
+        if f"{name}/0" in results:
+            continue
         try:
             net = mx.sym.load_json(symbol(case))
             given = {key: mx.nd.array(value, dtype=value.dtype) for key, value in arrays(name, case).items()}

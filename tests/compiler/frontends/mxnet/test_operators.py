@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from onnx.reference import ReferenceEvaluator
 
 from tests.compiler.frontends.mxnet.cases import CASES, RECORDED, Case, arrays, names, symbol
 from tests.compiler.frontends.mxnet.conftest import evaluate, params_file
@@ -51,15 +49,4 @@ def test_every_operator_has_a_case() -> None:
     for name, rule in RULES.items():
         rules.setdefault(rule, set()).add(name)
     bare = [sorted(group) for group in rules.values() if covered.isdisjoint(group)]
-    assert sorted(bare) == sorted(UNCOVERED)
-
-
-UNCOVERED: list[list[str]] = []
-"""Operators that MXNet 1.9.1 cannot compute by themselves; the tests below do."""
-
-
-def reference(network: Network, *inputs: NDArray[Any]) -> list[Any]:
-    import onnx_ir
-
-    feeds = {spec.name: value for spec, value in zip(network.inputs, inputs, strict=True)}
-    return list(ReferenceEvaluator(onnx_ir.to_proto(network.graph)).run(None, feeds))
+    assert bare == []

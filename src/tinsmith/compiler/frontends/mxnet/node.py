@@ -160,8 +160,8 @@ class Node:
         return axis % rank
 
     def make(self, operator: str, *inputs: str | float | Array, **attributes: Any) -> str:
-        """The output of a new ONNX node. Numbers become constants of the type of the first input, or of the
-        first value among `inputs`."""
+        """The output of a new ONNX node. Numbers become constants of the type of the first value among `inputs`
+        that is no condition, else of the node's first input."""
         return self.message.add(self.name, operator, *self._values(inputs), **attributes)
 
     def make_many(self, operator: str, outputs: int, *inputs: str | Array, **attributes: Any) -> list[str]:
@@ -170,8 +170,8 @@ class Node:
         return list(self.message.add_many(self.name, operator, values, outputs, **attributes))
 
     def _values(self, inputs: Sequence[str | float | Array]) -> list[str]:
-        first = next((value for value in inputs if isinstance(value, str) and value), None)
-        dtype = self.message.dtype(first) if first is not None else self.dtype
+        types = (self.message.dtype(value) for value in inputs if isinstance(value, str) and value)
+        dtype = next((found for found in types if found != np.bool_), None) or self.dtype
         return [
             value
             if isinstance(value, str)

@@ -44,7 +44,9 @@ def softmax_activation(node: Node) -> str:
     """Over everything of an instance, or over the channels."""
     if node.choice("mode", "instance", "instance", "channel") == "channel":
         return node.make("Softmax", node.x, axis=1)
-    return _over_instance(node)
+    if len(node.shape()) > 2:
+        raise node.refuse("mode instance of more than two axes, which MXNet's kernels do not agree about")
+    return node.make("Softmax", node.x, axis=1)
 
 
 @operator("SoftmaxOutput", "Softmax")

@@ -92,30 +92,6 @@ def deconvolution(node: Node) -> str:
     )
 
 
-@operator("_contrib_DeformableConvolution")
-def deformable_convolution(node: Node) -> str:
-    """[batch, num_filter, height, width]; the second input tells where to look."""
-    rank, groups, filters = _spatial(node), node.integer("num_group", 1), node.integer("num_filter")
-    if rank != 2:
-        raise node.refuse(f"{rank} spatial axes; pictures are compiled")
-    pad = window(node, "pad", rank, 0)
-    bias = () if node.flag("no_bias") else (node.input(3),)
-    del filters
-    return node.make(
-        "DeformConv",
-        node.x,
-        node.input(2),
-        node.input(1),
-        *bias,
-        kernel_shape=node.integers("kernel"),
-        strides=window(node, "stride", rank, 1),
-        dilations=window(node, "dilate", rank, 1),
-        pads=[*pad, *pad],
-        group=groups,
-        offset_group=node.integer("num_deformable_group", 1),
-    )
-
-
 @operator("FullyConnected")
 def fully_connected(node: Node) -> str:
     """[batch, num_hidden]; without `flatten` every axis but the last stays."""

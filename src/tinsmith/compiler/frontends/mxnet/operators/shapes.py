@@ -18,7 +18,7 @@ def reshape(node: Node) -> str:
     if node.has("shape") and node.integers("shape"):
         wanted = node.integers("shape")
         if node.flag("reverse"):
-            found = resolved(shape[::-1], wanted[::-1], reverse=True)[::-1]
+            found = resolved(shape[::-1], wanted[::-1])[::-1]
         else:
             found = resolved(shape, wanted)
     elif any(node.integers("target_shape", ())):
@@ -34,47 +34,31 @@ def reshape(node: Node) -> str:
     return node.reshaped(node.x, found)
 
 
-def resolved(shape: Sequence[int], wanted: Sequence[int], reverse: bool = False) -> list[int]:
+def resolved(shape: Sequence[int], codes: Sequence[int]) -> list[int]:
     """The sizes that MXNet's codes stand for. Raises AttributeProblem."""
     found: list[int] = []
-    codes, source = list(wanted), 0
-    if reverse:  # what follows a -4 came before it when the list was turned round
-        codes = _turned(codes)
-    position = 0
+    source = position = 0
     while position < len(codes):
         code = codes[position]
         position += 1
         if code > 0 or code == -1:
             found.append(code)
             source += 1
-        elif code == 0:
-            found += shape[source : source + 1]
+        elif code == 0 and source < len(shape):
+            found.append(shape[source])
             source += 1
         elif code == -2:
             found += shape[source:]
             source = len(shape)
-        elif code == -3:
-            found.append(int(np.prod(shape[source : source + 2])))
+        elif code == -3 and source + 1 < len(shape):
+            found.append(shape[source] * shape[source + 1])
             source += 2
-        elif code == -4 and source < len(shape) and len(codes) >= position + 2:
-            first, second = codes[position : position + 2]
-            if reverse:
-                first, second = second, first
-            parts = _split(shape[source], first, second)
-            found += parts[::-1] if reverse else parts
+        elif code == -4 and source < len(shape) and position + 1 < len(codes):
+            found += _split(shape[source], *codes[position : position + 2])
             position, source = position + 2, source + 1
         else:
-            raise AttributeProblem(f"the code {code} at place {position - 1} of shape {list(wanted)} on {list(shape)}")
-    return _completed(found, shape, wanted)
-
-
-def _turned(codes: list[int]) -> list[int]:
-    """[.., b, a, -4, ..] back to [.., -4, b, a, ..]."""
-    found = list(codes)
-    for place, code in enumerate(codes):
-        if code == -4 and place >= 2:
-            found[place - 2 : place + 1] = [-4, codes[place - 2], codes[place - 1]]
-    return found
+            raise AttributeProblem(f"the code {code} at place {position - 1} of shape {list(codes)} on {list(shape)}")
+    return _completed(found, shape, codes)
 
 
 def _split(size: int, first: int, second: int) -> list[int]:
