@@ -1,6 +1,6 @@
 """Builds an ONNX message node by node; the type and the shape of every value are known as soon as it is made.
 
-A frontend whose operators depend on shapes reads DataInputConfig first, and hands the message to `shape` then.
+A frontend whose operators depend on shapes reads DataInputConfig first, and hands the message to `shape`.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class Message:
             raise ShapeError(_reason(error)) from error
         for name in names:
             shape = self._shape(name)
-            if shape is not None and (min(shape, default=1) < 0 or math.prod(shape) > MAX_ELEMENTS):
-                raise ShapeError(f"would give the shape {list(shape)}")
+            if shape is not None and (min(shape, default=1) < 1 or math.prod(shape) > MAX_ELEMENTS):
+                raise ShapeError(f"would give the shape {list(shape)}, expected 1 to {MAX_ELEMENTS} elements")
         self._nodes.append(node)
         return names
 

@@ -12,9 +12,22 @@ RECORDED = Path(__file__).parent / "recorded.npz"
 WEIGHTS = 8000
 """Numbers in each weights file, more than any of the networks takes."""
 
-ACTIVATIONS = (
-    "linear logistic loggy relu elu selu relie ramp leaky tanh plse stair hardtan lhtan".split()
-)
+ACTIVATIONS = [
+    "linear",
+    "logistic",
+    "loggy",
+    "relu",
+    "elu",
+    "selu",
+    "relie",
+    "ramp",
+    "leaky",
+    "tanh",
+    "plse",
+    "stair",
+    "hardtan",
+    "lhtan",
+]
 
 
 def image(text: str, height: int = 9, width: int = 9, channels: int = 3) -> str:

@@ -23,7 +23,7 @@ LIBRARY = "/usr/lib/darknet/libdarknet.so"
 
 
 def main() -> None:
-    """The cases that are not recorded, each in a process of its own: Darknet exits where something is wrong."""
+    """The cases that are not recorded, each in a process of its own: Darknet exits at errors."""
     results = dict(np.load(RECORDED)) if RECORDED.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         for name in CASES.keys() - CRASHES - results.keys():

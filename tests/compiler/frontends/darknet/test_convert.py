@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.compiler.frontends.darknet.cases import CASES, CRASHES, RECORDED, image, picture, row, weights
 from tests.compiler.frontends.darknet.conftest import evaluate
 from tinsmith.compiler.ir.network import Network
+
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - CRASHES))
 def test_like_darknet(read_net: Callable[..., Network], name: str) -> None:
@@ -58,7 +61,29 @@ def test_iseg_by_hand(read_net: Callable[..., Network]) -> None:
     np.testing.assert_allclose(evaluate(network, x)[0], expected, rtol=1e-5)
 
 
-NEWER = {
+def test_crnn_by_hand(read_net: Callable[..., Network]) -> None:
+    network = read_net(CASES["crnn"], None, weights("x"))
+    x = picture(network.inputs[0].shape, "c")
+    values, layers = numbers("x"), []
+    for channels, filters in ((2, 3), (3, 3), (3, 4)):
+        biases, values = values[:filters], values[filters:]
+        kernels, values = np.split(values, [filters * channels * 9])
+        layers.append((kernels.reshape(filters, channels, 3, 3), biases))
+
+    def leaky(picture: NDArray[Any], index: int) -> NDArray[Any]:
+        kernels, biases = layers[index]
+        padded = np.pad(picture, ((0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
+        found = np.einsum("chwij,fcij->fhw", windows, kernels) + biases[:, None, None]
+        return np.where(found > 0, found, 0.1 * found)
+
+    state = np.zeros((3, 4, 5), np.float32)
+    for step, output in enumerate(evaluate(network, x)[0]):
+        state = leaky(x[step], 0) + leaky(state, 1)
+        np.testing.assert_allclose(output, leaky(state, 2), rtol=1e-4, atol=1e-5)
+
+
+NEWER: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "relu6": lambda x: np.clip(x, 0, 6),
     "swish": lambda x: x / (1 + np.exp(-x)),
     "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
@@ -77,15 +102,19 @@ def test_activations_of_the_other_darknet(read_net: Callable[..., Network], name
 def test_layers_of_the_other_darknet(read_net: Callable[..., Network]) -> None:
     x = picture((1, 4, 6, 6), "r")
 
-    def result(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def result(text: str) -> NDArray[Any]:
         return evaluate(read_net(image(text, 6, 6, 4)), x)[-1]
 
     keep = "[activation];activation=linear"
     np.testing.assert_array_equal(result(f"{keep} [route];layers=-1;groups=2;group_id=1"), x[:, 2:])
     deep = x.reshape(1, 4, 3, 2, 3, 2).transpose(0, 3, 5, 1, 2, 4).reshape(1, 16, 3, 3)
     np.testing.assert_array_equal(result("[reorg3d];stride=2"), deep)
-    np.testing.assert_allclose(result(f"{keep} [avgpool] [scale_channels];from=0"), x * x.mean((2, 3), keepdims=True), rtol=1e-5)
-    np.testing.assert_allclose(result(f"{keep} [activation];activation=relu [sam];from=0"), x * np.maximum(x, 0), rtol=1e-5)
+    np.testing.assert_allclose(
+        result(f"{keep} [avgpool] [scale_channels];from=0"), x * x.mean((2, 3), keepdims=True), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        result(f"{keep} [activation];activation=relu [sam];from=0"), x * np.maximum(x, 0), rtol=1e-5
+    )
     np.testing.assert_allclose(result(f"{keep} {keep} [shortcut];from=-2,-2"), 3 * x, rtol=1e-5)
     means = x.reshape(1, 4, 3, 2, 3, 2).mean((3, 5))
     np.testing.assert_allclose(result("[local_avgpool];size=2;stride=2;padding=0"), means, rtol=1e-5)
@@ -94,7 +123,7 @@ def test_layers_of_the_other_darknet(read_net: Callable[..., Network]) -> None:
 def test_boxes_of_yolov4(read_net: Callable[..., Network]) -> None:
     x = picture((1, 6, 2, 2), "y")
 
-    def result(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def result(text: str) -> NDArray[Any]:
         return evaluate(read_net(image(f"[yolo];classes=1;num=1;{text}", 2, 2, 6)), x)[0]
 
     sigmoid = 1 / (1 + np.exp(-x))

@@ -39,7 +39,7 @@ def array(spec: Spec, seed: int) -> NDArray[Any]:
     words = [word for word in spec if isinstance(word, str)]
     dtype = next((word for word in words if word in ("float16", "float64", "int32", "int64")), "float32")
     kind = next((word for word in words if word != dtype), "normal")
-    values = random.normal(size=shape)
+    values: NDArray[Any] = random.normal(size=shape)
     if kind == "above":
         values = random.uniform(1.1, 3, shape)
     elif kind == "positive":
@@ -102,7 +102,9 @@ SMALL = (2, 3, 4)
 CASES: dict[str, Case] = {}
 
 
-def add(op: str, attributes: Mapping[str, Any], *data: Spec, params: Sequence[Spec] = (), **more: Any) -> None:
+def add(
+    op: str, attributes: Mapping[str, Any], *data: Spec, params: Sequence[Spec] = (), **more: Any
+) -> None:
     """Notes a case under a name of its own."""
     words = ",".join(f"{key}={value}" for key, value in attributes.items())
     name = f"{op} {words}".strip()
@@ -111,15 +113,51 @@ def add(op: str, attributes: Mapping[str, Any], *data: Spec, params: Sequence[Sp
     CASES[name] = Case(op, attributes, data, params, **more)
 
 
-for _op in (
-    "relu sigmoid tanh exp abs sign ceil floor negative erf softsign sin cos tan arctan sinh cosh arcsinh square "
-    "cbrt expm1 round rint fix trunc degrees radians logical_not hard_sigmoid smooth_l1 _copy BlockGrad MakeLoss "
-    "zeros_like ones_like shape_array size_array Flatten _contrib_div_sqrt_dim"
-).split():
+for _op in [
+    "relu",
+    "sigmoid",
+    "tanh",
+    "exp",
+    "abs",
+    "sign",
+    "ceil",
+    "floor",
+    "negative",
+    "erf",
+    "softsign",
+    "sin",
+    "cos",
+    "tan",
+    "arctan",
+    "sinh",
+    "cosh",
+    "arcsinh",
+    "square",
+    "cbrt",
+    "expm1",
+    "round",
+    "rint",
+    "fix",
+    "trunc",
+    "degrees",
+    "radians",
+    "logical_not",
+    "hard_sigmoid",
+    "smooth_l1",
+    "_copy",
+    "BlockGrad",
+    "MakeLoss",
+    "zeros_like",
+    "ones_like",
+    "shape_array",
+    "size_array",
+    "Flatten",
+    "_contrib_div_sqrt_dim",
+]:
     add(_op, {}, (*SMALL, "coarse") if _op in ("round", "rint", "fix", "trunc", "logical_not") else SMALL)
-for _op in "log sqrt rsqrt rcbrt reciprocal log2 log10 log1p".split():
+for _op in ["log", "sqrt", "rsqrt", "rcbrt", "reciprocal", "log2", "log10", "log1p"]:
     add(_op, {}, (*SMALL, "positive"))
-for _op in "arcsin arccos arctanh".split():
+for _op in ["arcsin", "arccos", "arctanh"]:
     add(_op, {}, (*SMALL, "unit"))
 add("arccosh", {}, (*SMALL, "above"))
 add("_identity_with_attr_like_rhs", {}, SMALL, SMALL)
@@ -129,51 +167,85 @@ add("_contrib_quadratic", {"a": 1.5, "b": -2, "c": 0.25}, SMALL)
 add("clip", {"a_min": -0.5, "a_max": 0.75}, SMALL)
 add("Cast", {"dtype": "int32"}, (*SMALL, "coarse"))
 add("Cast", {"dtype": "float16"}, SMALL)
-for _kind in "relu sigmoid tanh softrelu softsign".split():
+for _kind in ["relu", "sigmoid", "tanh", "softrelu", "softsign"]:
     add("Activation", {"act_type": _kind}, SMALL)
-for _kind in "leaky elu selu gelu rrelu".split():
+for _kind in ["leaky", "elu", "selu", "gelu", "rrelu"]:
     add("LeakyReLU", {"act_type": _kind}, IMAGE)
 add("LeakyReLU", {"act_type": "leaky", "slope": 0.1}, IMAGE)
 add("LeakyReLU", {"act_type": "prelu"}, IMAGE, params=[(4,)])
 add("LeakyReLU", {"act_type": "prelu"}, IMAGE, params=[(1,)])
 
-for _op in "elemwise_add elemwise_sub elemwise_mul elemwise_div _maximum _minimum _hypot".split():
+for _op in ["elemwise_add", "elemwise_sub", "elemwise_mul", "elemwise_div", "_maximum", "_minimum", "_hypot"]:
     add(_op, {}, SMALL, SMALL)
-for _op in (
-    "broadcast_add broadcast_sub broadcast_mul broadcast_div broadcast_maximum broadcast_minimum broadcast_hypot "
-    "broadcast_mod"
-).split():
+for _op in [
+    "broadcast_add",
+    "broadcast_sub",
+    "broadcast_mul",
+    "broadcast_div",
+    "broadcast_maximum",
+    "broadcast_minimum",
+    "broadcast_hypot",
+    "broadcast_mod",
+]:
     add(_op, {}, SMALL, (1, 3, 1))
-for _op in "equal not_equal greater greater_equal lesser lesser_equal logical_and logical_or logical_xor".split():
+for _op in [
+    "equal",
+    "not_equal",
+    "greater",
+    "greater_equal",
+    "lesser",
+    "lesser_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+]:
     add(f"broadcast_{_op}", {}, (*SMALL, "coarse"), (1, 3, 1, "coarse"))
     if "logical" not in _op:
         add(f"_{_op}_scalar", {"scalar": "0.5"}, (*SMALL, "coarse"))
     else:
         add(f"_{_op}_scalar", {"scalar": "0"}, (*SMALL, "coarse"))
 add("broadcast_power", {}, (*SMALL, "positive"), (1, 3, 1))
-for _op in "plus minus rminus mul div maximum minimum mod".split():
+for _op in ["plus", "minus", "rminus", "mul", "div", "maximum", "minimum", "mod"]:
     add(f"_{_op}_scalar", {"scalar": "1.5"}, SMALL)
-for _op in "rdiv power rpower rmod".split():
+for _op in ["rdiv", "power", "rpower", "rmod"]:
     add(f"_{_op}_scalar", {"scalar": "1.5"}, (*SMALL, "positive"))
 add("add_n", {"num_args": 3}, SMALL, SMALL, SMALL)
 
 add("Convolution", {"kernel": (3, 3), "num_filter": 6}, IMAGE, params=[(6, 4, 3, 3), (6,)])
 add(
     "Convolution",
-    {"kernel": (3, 2), "num_filter": 6, "stride": (2, 1), "pad": (1, 0), "dilate": (1, 2), "num_group": 2, "no_bias": True},
+    {
+        "kernel": (3, 2),
+        "num_filter": 6,
+        "stride": (2, 1),
+        "pad": (1, 0),
+        "dilate": (1, 2),
+        "num_group": 2,
+        "no_bias": True,
+    },
     IMAGE,
     params=[(6, 2, 3, 2)],
 )
 add("Convolution", {"kernel": "(3,)", "num_filter": 5, "pad": "(1,)"}, (2, 4, 9), params=[(5, 4, 3), (5,)])
 add("Convolution", {"kernel": (2, 2, 2), "num_filter": 3}, (1, 2, 4, 5, 3), params=[(3, 2, 2, 2, 2), (3,)])
-add("Deconvolution", {"kernel": (4, 4), "num_filter": 6, "stride": (2, 2), "pad": (1, 1)}, IMAGE, params=[(4, 6, 4, 4)])
+add(
+    "Deconvolution",
+    {"kernel": (4, 4), "num_filter": 6, "stride": (2, 2), "pad": (1, 1)},
+    IMAGE,
+    params=[(4, 6, 4, 4)],
+)
 add(
     "Deconvolution",
     {"kernel": (3, 3), "num_filter": 6, "stride": (2, 2), "adj": (1, 1), "num_group": 2, "no_bias": False},
     IMAGE,
     params=[(4, 3, 3, 3), (6,)],
 )
-add("Deconvolution", {"kernel": (4, 4), "num_filter": 2, "stride": (2, 2), "target_shape": (13, 12)}, IMAGE, params=[(4, 2, 4, 4)])
+add(
+    "Deconvolution",
+    {"kernel": (4, 4), "num_filter": 2, "stride": (2, 2), "target_shape": (13, 12)},
+    IMAGE,
+    params=[(4, 2, 4, 4)],
+)
 add("FullyConnected", {"num_hidden": 5}, IMAGE, params=[(5, 168), (5,)])
 add("FullyConnected", {"num_hidden": 5, "flatten": False, "no_bias": True}, SMALL, params=[(5, 4)])
 add("FullyConnected", {"num_hidden": 5, "flatten": False}, SMALL, params=[(5, 4), (5,)])
@@ -190,7 +262,14 @@ for _kind in ("max", "avg", "sum"):
 add("Pooling", {"pool_type": "avg", "kernel": (3, 3), "pad": (1, 1), "count_include_pad": False}, IMAGE)
 add(
     "Pooling",
-    {"pool_type": "avg", "kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "count_include_pad": False, "pooling_convention": "full"},
+    {
+        "pool_type": "avg",
+        "kernel": (3, 3),
+        "stride": (2, 2),
+        "pad": (1, 1),
+        "count_include_pad": False,
+        "pooling_convention": "full",
+    },
     IMAGE,
 )
 add("Pooling", {"pool_type": "lp", "p_value": 2, "kernel": (2, 2)}, IMAGE)
@@ -221,7 +300,7 @@ add("SoftmaxActivation", {"mode": "channel"}, IMAGE)
 add("SoftmaxOutput", {}, (2, 5), extra=["layer_label"])
 add("SoftmaxOutput", {"multi_output": True}, IMAGE, extra=["layer_label"])
 add("SoftmaxOutput", {"preserve_shape": True}, SMALL, extra=["layer_label"])
-for _op in "LinearRegressionOutput LogisticRegressionOutput MAERegressionOutput SVMOutput".split():
+for _op in ["LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "SVMOutput"]:
     add(_op, {}, (2, 5), extra=["layer_label"])
 
 for _shape in ("(0,-1)", "(-2,1)", "(-3,0)", "(-4,1,2,-2)", "(0,-4,-1,3,0)", "(4,-1,2)"):
@@ -254,7 +333,15 @@ add("slice_like", {}, SMALL, (1, 2, 2))
 add("Crop", {"num_args": 1, "h_w": (3, 4), "center_crop": True}, IMAGE)
 add("Crop", {"num_args": 2, "offset": (1, 2)}, IMAGE, (1, 1, 4, 3))
 for _mode in ("constant", "edge", "reflect"):
-    add("Pad", {"mode": _mode, "pad_width": "(0,0,0,0,1,2,2,1)", "constant_value": 1.5 if _mode == "constant" else 0}, IMAGE)
+    add(
+        "Pad",
+        {
+            "mode": _mode,
+            "pad_width": "(0,0,0,0,1,2,2,1)",
+            "constant_value": 1.5 if _mode == "constant" else 0,
+        },
+        IMAGE,
+    )
 add("tile", {"reps": (2, 1, 3)}, SMALL)
 add("tile", {"reps": "(2,)"}, SMALL)
 add("repeat", {"repeats": 2, "axis": 1}, SMALL)
@@ -266,7 +353,7 @@ add("where", {}, (*SMALL, "int2"), SMALL, SMALL)
 add("where", {}, (2, "int2"), SMALL, SMALL)
 
 add("nanprod", {"axis": 1}, SMALL)
-for _op in "sum mean max min prod nansum norm".split():
+for _op in ["sum", "mean", "max", "min", "prod", "nansum", "norm"]:
     add(_op, {"axis": "(0,2)"} if _op != "norm" else {"axis": 1}, SMALL)
     add(_op, {}, SMALL)
     add(_op, {"axis": 1, "keepdims": True}, SMALL)
@@ -286,7 +373,7 @@ add("pick", {"axis": 1, "keepdims": True}, SMALL, (2, 4, "int3"))
 add("gather_nd", {}, SMALL, (2, 5, "int2"))
 add("one_hot", {"depth": 4}, (2, 3, "int6"))
 add("one_hot", {"depth": 3, "on_value": 2, "off_value": -1}, (4, "int3"))
-for _kind in "indices value mask".split():
+for _kind in ["indices", "value", "mask"]:
     add("topk", {"k": 2, "ret_typ": _kind}, SMALL)
 add("topk", {"k": 2, "ret_typ": "both", "axis": 1, "is_ascend": True}, SMALL, outputs=2)
 add("sort", {"axis": 1}, SMALL)
@@ -300,7 +387,11 @@ add("_arange", {"start": 1, "stop": 6, "step": 2, "repeat": 2})
 add("_arange", {"start": 4})
 add("_contrib_arange_like", {"axis": 1, "start": 2}, SMALL)
 add("_contrib_MultiBoxPrior", {"sizes": (0.3, 0.5), "ratios": (1, 2, 0.5)}, (1, 3, 4, 5))
-add("_contrib_MultiBoxPrior", {"sizes": (0.4,), "ratios": (2, 1), "clip": True, "steps": (0.2, 0.3), "offsets": (0.4, 0.6)}, (1, 3, 2, 3))
+add(
+    "_contrib_MultiBoxPrior",
+    {"sizes": (0.4,), "ratios": (2, 1), "clip": True, "steps": (0.2, 0.3), "offsets": (0.4, 0.6)},
+    (1, 3, 2, 3),
+)
 
 add("dot", {}, (3, 4), (4, 5))
 add("dot", {"transpose_a": True, "transpose_b": True}, (4, 3), (5, 4))
@@ -314,8 +405,18 @@ add("_linalg_gemm2", {"alpha": 0.5, "transpose_b": True}, (2, 3, 4), (2, 5, 4))
 
 add("UpSampling", {"scale": 2, "sample_type": "nearest", "num_args": 1}, IMAGE)
 add("UpSampling", {"scale": 2, "sample_type": "nearest", "num_args": 2}, (1, 2, 4, 6), (1, 3, 2, 3))
-add("UpSampling", {"scale": 2, "sample_type": "nearest", "num_args": 2, "multi_input_mode": "sum"}, (1, 2, 4, 6), (1, 2, 2, 3))
-add("UpSampling", {"scale": 2, "sample_type": "bilinear", "num_args": 2, "num_filter": 4}, IMAGE, params=[(4, 1, 4, 4)])
+add(
+    "UpSampling",
+    {"scale": 2, "sample_type": "nearest", "num_args": 2, "multi_input_mode": "sum"},
+    (1, 2, 4, 6),
+    (1, 2, 2, 3),
+)
+add(
+    "UpSampling",
+    {"scale": 2, "sample_type": "bilinear", "num_args": 2, "num_filter": 4},
+    IMAGE,
+    params=[(4, 1, 4, 4)],
+)
 add("_contrib_BilinearResize2D", {"height": 10, "width": 4}, IMAGE)
 add("_contrib_BilinearResize2D", {"height": 10, "width": 4, "align_corners": False}, IMAGE)
 add("_contrib_BilinearResize2D", {"scale_height": 2, "scale_width": 1.5, "mode": "odd_scale"}, IMAGE)
@@ -349,8 +450,18 @@ _NMS = {"overlap_thresh": 0.3, "valid_thresh": 0.1, "coord_start": 2, "score_ind
 add("_contrib_box_nms", _NMS, (2, 20, 6, "detections"))
 add("_contrib_box_nms", {**_NMS, "force_suppress": True, "topk": 10}, (2, 20, 6, "detections"))
 add("_contrib_box_nms", {**_NMS, "id_index": -1, "out_format": "center"}, (20, 6, "detections"))
-add("_contrib_box_nms", {**_NMS, "background_id": 0, "in_format": "center", "out_format": "center"}, (1, 20, 6, "detections"))
-add("_contrib_MultiBoxDetection", {"nms_threshold": 0.3, "threshold": 0.3}, (2, 4, 15, "chances"), (2, 60), params=[(1, 15, 4, "boxes")])
+add(
+    "_contrib_box_nms",
+    {**_NMS, "background_id": 0, "in_format": "center", "out_format": "center"},
+    (1, 20, 6, "detections"),
+)
+add(
+    "_contrib_MultiBoxDetection",
+    {"nms_threshold": 0.3, "threshold": 0.3},
+    (2, 4, 15, "chances"),
+    (2, 60),
+    params=[(1, 15, 4, "boxes")],
+)
 add(
     "_contrib_MultiBoxDetection",
     {"nms_threshold": 0.4, "force_suppress": True, "clip": False, "variances": (0.2, 0.2, 0.1, 0.1)},
@@ -359,5 +470,15 @@ add(
     params=[(1, 12, 4, "boxes")],
 )
 add("_contrib_box_iou", {"format": "corner"}, (4, 4, "boxes"), (5, 4, "boxes"))
-add("_contrib_box_decode", {"std0": 0.1, "std1": 0.1, "std2": 0.2, "std3": 0.2, "format": "corner"}, (2, 6, 4), (1, 6, 4, "boxes"))
-add("_contrib_ROIAlign", {"pooled_size": (3, 3), "spatial_scale": 0.8, "sample_ratio": 2}, (2, 3, 8, 8), (4, 5, "regions"))
+add(
+    "_contrib_box_decode",
+    {"std0": 0.1, "std1": 0.1, "std2": 0.2, "std3": 0.2, "format": "corner"},
+    (2, 6, 4),
+    (1, 6, 4, "boxes"),
+)
+add(
+    "_contrib_ROIAlign",
+    {"pooled_size": (3, 3), "spatial_scale": 0.8, "sample_ratio": 2},
+    (2, 3, 8, 8),
+    (4, 5, "regions"),
+)

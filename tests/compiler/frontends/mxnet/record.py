@@ -8,6 +8,7 @@ Only what is not recorded is computed: the second run takes what oneDNN inside M
 Made with mxnet 1.9.1 on Python 3.11; it does not run beside a numpy of today.
 """
 
+# mypy: ignore-errors
 from __future__ import annotations
 
 import sys

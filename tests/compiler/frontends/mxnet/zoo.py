@@ -21,7 +21,6 @@ NETWORKS = {
     "inceptionv3": 299,
     "ssd_512_mobilenet1.0_voc": 128,
     "yolo3_mobilenet1.0_voc": 96,
-    "psp_resnet50_ade": 64,
 }
 """By name, with the height and width of the picture."""
 
@@ -39,4 +38,5 @@ def weight(name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     if len(shape) == 1:
         return random.uniform(-0.2, 0.2, shape).astype(np.float32)
     scale = np.sqrt(2 / np.prod(shape[1:]))
-    return (random.normal(size=shape) * scale).astype(np.float32)
+    found: NDArray[Any] = (random.normal(size=shape) * scale).astype(np.float32)
+    return found

@@ -25,9 +25,9 @@ INPUT = "data"
 def read(directory: Path, request: CompileRequest) -> Network:
     """The one network under `directory`, for the input size of DataInputConfig or else that of its [net].
 
-    Raises ClientError with all problems at once: "InputConfiguration" for files that are missing, ambiguous,
-    damaged or do not fit each other, and for a DataInputConfig that contradicts them; "OperatorNotImplemented"
-    for layers and options that are not compiled.
+    Raises ClientError with all problems at once: "InputConfiguration" for files that are missing,
+    ambiguous, damaged or do not fit each other, and for a DataInputConfig that contradicts them;
+    "OperatorNotImplemented" for layers and options that are not compiled.
     """
     cfg, weights_file = _files(directory)
     findings = Findings(cfg.relative_to(directory).as_posix())
@@ -66,7 +66,7 @@ def _files(directory: Path) -> tuple[Path, Path]:
 
 
 def _declared(config: Config) -> tuple[Declared, Declared]:
-    """The input as DataInputConfig may have it, and as the [net] section has it: one picture or one sequence."""
+    """The input as DataInputConfig may have it, and as [net] has it: one picture or one sequence."""
     net = config.net
     height, width, channels = (net.integer(key, 0) for key in ("height", "width", "channels"))
     size = net.integer("inputs", height * width * channels)

@@ -18,9 +18,7 @@ class Maker:
 
     def __call__(self, operator: str, *inputs: str | float, **attributes: object) -> str:
         """The output of a new node; numbers among `inputs` become float32 constants."""
-        names = [
-            value if isinstance(value, str) else self.message.constant(float(value)) for value in inputs
-        ]
+        names = [value if isinstance(value, str) else self.message.constant(float(value)) for value in inputs]
         return self.message.add(self.layer, operator, *names, **attributes)
 
 

@@ -10,17 +10,58 @@ from tinsmith.compiler.frontends.darknet.layer import RULES
 from tinsmith.compiler.shaping.findings import Findings, shown
 
 _INTEGERS = frozenset(
-    "alpha_bins batch_normalize channels classes coords crop_height crop_width dilation extra filters flatten "
-    "groups group_id height hidden index inputs num output pad padding reverse side size stride stride_x "
-    "stride_y time_steps width".split()
+    [
+        "alpha_bins",
+        "batch_normalize",
+        "channels",
+        "classes",
+        "coords",
+        "crop_height",
+        "crop_width",
+        "dilation",
+        "extra",
+        "filters",
+        "flatten",
+        "groups",
+        "group_id",
+        "height",
+        "hidden",
+        "index",
+        "inputs",
+        "num",
+        "output",
+        "pad",
+        "padding",
+        "reverse",
+        "side",
+        "size",
+        "stride",
+        "stride_x",
+        "stride_y",
+        "time_steps",
+        "width",
+    ]
 )
-_REALS = frozenset("alpha beta kappa scale scale_x_y temperature".split())
+_REALS = frozenset(["alpha", "beta", "kappa", "scale", "scale_x_y", "temperature"])
 _LISTS = frozenset(("layers", "mask"))
 
 _REFUSED = {
     "convolutional": (
-        "antialiasing assisted_excitation binary bin_output cbn deform dot rotate share_index stretch sway "
-        "stretch_sway xnor".split()
+        [
+            "antialiasing",
+            "assisted_excitation",
+            "binary",
+            "bin_output",
+            "cbn",
+            "deform",
+            "dot",
+            "rotate",
+            "share_index",
+            "stretch",
+            "sway",
+            "stretch_sway",
+            "xnor",
+        ]
     ),
     "connected": ["cbn"],
     "crnn": ["dilation", "size", "stride", "xnor"],

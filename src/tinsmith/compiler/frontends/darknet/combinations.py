@@ -1,4 +1,4 @@
-"""Layers that read several layers: route, shortcut, sam, scale_channels; and those that compute one by one."""
+"""Layers that read several layers: route, shortcut, sam, scale_channels; and those without weights."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ def sam(node: Layer) -> str:
     other = node.reference(node.section.integer("from", 0))
     if node.shape(other) != node.shape(node.input):
         raise node.error(
-            f"multiplies {list(node.shape(node.input)[1:])} and {list(node.shape(other)[1:])}, expected equals"
+            f"multiplies {list(node.shape(node.input)[1:])} and "
+            f"{list(node.shape(other)[1:])}, expected equals"
         )
     return node.activated(node.make("Mul", node.input, other), "linear")
 

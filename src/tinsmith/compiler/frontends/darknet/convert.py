@@ -36,7 +36,7 @@ def convert(config: Config, source: TensorSpec, weights: Weights, findings: Find
     steps = config.net.integer("time_steps", 1)
     if not 1 <= steps <= MAX_STEPS or source.shape[0] % steps:
         findings.damaged(
-            f"[net]: time_steps is {steps}, expected 1 to {MAX_STEPS} and a divisor of the first dimension of "
+            f"[net]: time_steps is {steps}, expected 1 to {MAX_STEPS} and a divisor of the first size of "
             f"{list(source.shape)}, which holds the steps of all sequences"
         )
         findings.stop()

@@ -28,7 +28,9 @@ def convolutional(node: Layer) -> str:
     x, (_, channels, _, _) = node.image()
     size, groups, filters = node.size("size", 1), node.size("groups", 1), node.size("filters", 1)
     if channels % groups or filters % groups:
-        raise node.error(f"groups is {groups}, expected a divisor of {channels} channels and {filters} filters")
+        raise node.error(
+            f"groups is {groups}, expected a divisor of {channels} channels and {filters} filters"
+        )
     biases, weights = filter_weights(node, filters, channels // groups, size)
     dilation = node.size("dilation", 1) if size > 1 else 1
     found = node.make(
@@ -118,9 +120,7 @@ def local(node: Layer) -> str:
     patches = node.reshaped(patches, (batch, window, places))
     patches = node.make("Transpose", patches, perm=[2, 1, 0])  # places, window, batch
     products = node.make("MatMul", node.constant(weights), patches)  # places, filters, batch
-    found = node.reshaped(
-        node.make("Transpose", products, perm=[2, 1, 0]), (batch, filters, rows, columns)
-    )
+    found = node.reshaped(node.make("Transpose", products, perm=[2, 1, 0]), (batch, filters, rows, columns))
     return node.activated(node.make("Add", found, node.constant(biases)), "logistic")
 
 

@@ -1,10 +1,9 @@
-"""The layers that networks end with: softmax, logistic, and heads of detectors as Darknet leaves their arrays.
+"""The layers that networks end with: softmax, logistic, and heads of detectors, as Darknet leaves them.
 
-Anchors, and how to make boxes of the numbers, are the business of whoever reads them: docs/frameworks/darknet.md.
+How to make boxes of the numbers, by the anchors, is the business of the reader: docs/frameworks/darknet.md.
 """
 
 from __future__ import annotations
-
 
 from tinsmith.compiler.frontends.darknet.layer import Layer, layer
 
@@ -112,5 +111,3 @@ def iseg(node: Layer) -> str:
     if classes == channels:
         return scores
     return node.make("Concat", scores, node.part(x, 1, classes, channels), axis=1)
-
-

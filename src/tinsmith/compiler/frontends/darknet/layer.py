@@ -84,7 +84,9 @@ class Layer:
         """The output of another layer, by its number or, below zero, counted back from this one."""
         index = self.section.index + number if number < 0 else number
         if not 0 <= index < len(self.earlier):
-            raise self.error(f"refers to layer {number}, expected one of 0 to {len(self.earlier) - 1} before it")
+            raise self.error(
+                f"refers to layer {number}, expected one of 0 to {len(self.earlier) - 1} before it"
+            )
         return self.earlier[index]
 
 

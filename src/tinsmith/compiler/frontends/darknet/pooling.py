@@ -29,9 +29,7 @@ def _windows(node: Layer, operator: str) -> str:
     if not 0 <= padding < 2 * size:
         raise node.error(f"padding is {padding}, expected 0 to {2 * size - 1} for size {size}")
     before, after = [padding // 2] * 2, [padding - padding // 2] * 2
-    return node.make(
-        operator, x, kernel_shape=[size, size], strides=strides(node), pads=[*before, *after]
-    )
+    return node.make(operator, x, kernel_shape=[size, size], strides=strides(node), pads=[*before, *after])
 
 
 @layer("avgpool")

@@ -61,7 +61,11 @@ def _convolution(node: Layer, channels: int, filters: int) -> Product:
 def _simple(node: Layer, x: str, products: Sequence[Product], state: str) -> str:
     """The state is the input's product plus its own, each under the activation."""
     activation = ACTIVATIONS[node.section.text("activation", "logistic")]
-    first, own, last = (lambda value, p=p: activation(node.make, p(value)) for p in products)
+
+    def activated(product: Product) -> Product:
+        return lambda value: activation(node.make, product(value))
+
+    first, own, last = map(activated, products)
     outputs = []
     for value in _steps(node, x):
         new = node.make("Add", first(value), own(state))

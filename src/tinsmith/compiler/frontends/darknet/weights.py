@@ -28,7 +28,7 @@ class Weights:
         self.place = place
         self._size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(20)
+            start = file.read(64)
         if start.startswith(_POINTER):
             raise self._error("a Git LFS pointer, expected the weights that it stands for")
         if len(start) < 16:

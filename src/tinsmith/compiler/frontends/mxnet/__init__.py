@@ -19,8 +19,8 @@ def read(directory: Path, request: CompileRequest) -> Network:
     """The one model under `directory`, of a Module's checkpoint or a Gluon export.
 
     Raises ClientError with all problems at once: "InputConfiguration" for files that are missing, ambiguous,
-    damaged or do not fit each other, and for a DataInputConfig that contradicts them; "OperatorNotImplemented"
-    for operators and forms of operators that are not compiled.
+    damaged or do not fit each other, and for a DataInputConfig that contradicts them;
+    "OperatorNotImplemented" for operators and forms of operators that are not compiled.
     """
     symbol_file, params_file = _files(directory)
     findings = Findings(symbol_file.relative_to(directory).as_posix())
@@ -53,8 +53,8 @@ def _files(directory: Path) -> tuple[Path, Path]:
         )
     if len(parameters) > 1:
         problems.append(
-            "Only one parameter file is allowed for MXNet model. Please make sure the framework you select is "
-            f"correct; found {named(parameters, directory)}."
+            "Only one parameter file is allowed for MXNet model. Please make sure the framework you select "
+            f"is correct; found {named(parameters, directory)}."
         )
     elif not parameters:
         problems.append(

@@ -62,14 +62,14 @@ def convert(graph: Graph, arrays: Arrays, sources: Sources, findings: Findings) 
         except (AttributeProblem, ShapeError) as problem:
             findings.damaged(f"{node.place}: {problem}{_operands(message, inputs)}")
             continue
-        for number, output in enumerate([outputs] if isinstance(outputs, str) else outputs):
+        for number, output in enumerate((outputs,) if isinstance(outputs, str) else outputs):
             values[index, number] = output
     for index, number in graph.heads:
         if (index, number) not in values and not findings:
             findings.damaged(f"heads: {graph.nodes[index].place} has no output {number}")
     findings.stop()
-    outputs = {name: values[head] for name, head in zip(names, graph.heads, strict=True)}
-    model = message.model(outputs, "mxnet")
+    given = {name: values[head] for name, head in zip(names, graph.heads, strict=True)}
+    model = message.model(given, "mxnet")
     model.producer_version = graph.version
     return model
 
@@ -110,5 +110,3 @@ def _output_names(graph: Graph) -> list[str]:
             name += "_"
         names.append(name)
     return names
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -72,12 +72,10 @@ class _Habits:
         self._labels = variables.difference(open_names)
         self.warnings: list[str] = []
 
-    def __call__(
-        self, configs: Sequence[InputConfig], declared: Sequence[Declared]
-    ) -> Sequence[InputConfig]:
+    def __call__(self, configs: Sequence[InputConfig], declared: Sequence[Declared]) -> Sequence[InputConfig]:
         labels = [config for config in configs if self._is_label(config.name or "", declared)]
         self.warnings += [
-            f"DataInputConfig: {shown(config.name or '')} is a label, which only training needs; it is left out"
+            f"DataInputConfig: {shown(config.name or '')} is a label, which only training needs; left out"
             for config in labels
         ]
         by_name = {item.name: item for item in declared}
@@ -85,7 +83,7 @@ class _Habits:
         problems = [problem for config in kept for problem in _layout(config, by_name.get(config.name or ""))]
         if problems:
             raise ClientError("InputConfiguration", problems)
-        return [_with_batch(config, by_name.get(config.name or "")) for config in kept]
+        return kept
 
     def _is_label(self, name: str, declared: Sequence[Declared]) -> bool:
         if any(item.name == name for item in declared):
@@ -101,14 +99,9 @@ def _layout(config: InputConfig, item: Declared | None) -> list[str]:
     if channels is None or shape[1] == channels or shape[3] != channels:
         return []
     return [
-        f"Input {item.name} has wrong shape in Input Shape dictionary. Input shapes should be provided in NCHW "
-        f"format: expected [batch, {channels}, height, width], found {list(shape)}"
+        f"Input {item.name} has wrong shape in Input Shape dictionary. Input shapes should be provided in "
+        f"NCHW format: expected [batch, {channels}, height, width], found {list(shape)}"
     ]
-
-
-def _with_batch(config: InputConfig, item: Declared | None) -> InputConfig:
-    del item
-    return replace(config)
 
 
 def _missing_parameters(graph: Graph, reached: Sequence[int], arrays: Arrays) -> Mapping[str, str]:
@@ -181,7 +174,12 @@ def _followed_shape(
         weight = arrays.get(graph.nodes[node.inputs[1][0]].name)
         if weight is None:
             continue
-        if node.op == "Convolution" and node.attributes.get("layout", "None") in ("None", "NCHW", "NCW", "NCDHW"):
+        if node.op == "Convolution" and node.attributes.get("layout", "None") in (
+            "None",
+            "NCHW",
+            "NCW",
+            "NCDHW",
+        ):
             groups = node.attributes.get("num_group", "1")
             channels = weight.shape[1] * int(groups) if groups.isdigit() and weight.ndim > 2 else None
             return (None, channels, *[None] * (weight.ndim - 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from tinsmith.compiler.shaping.findings import shown
 from tinsmith.compiler.shaping.message import Message
 
 Array = NDArray[Any]
-_DTYPES = frozenset("float16 float32 float64 uint8 int8 int16 int32 int64 bool bfloat16".split())
+_DTYPES = frozenset(
+    ["float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool", "bfloat16"]
+)
 
 
 class AttributeProblem(Exception):
@@ -160,8 +162,8 @@ class Node:
         return axis % rank
 
     def make(self, operator: str, *inputs: str | float | Array, **attributes: Any) -> str:
-        """The output of a new ONNX node. Numbers become constants of the type of the first value among `inputs`
-        that is no condition, else of the node's first input."""
+        """The output of a new ONNX node. Numbers become constants of the type of the first value among
+        `inputs` that is no condition, else of the node's first input."""
         return self.message.add(self.name, operator, *self._values(inputs), **attributes)
 
     def make_many(self, operator: str, outputs: int, *inputs: str | Array, **attributes: Any) -> list[str]:
@@ -213,14 +215,15 @@ def _elem_type(dtype: np.dtype[Any]) -> int:
 
 
 Rule = Callable[[Node], str | Sequence[str]]
+AnyRule = TypeVar("AnyRule", bound=Rule)
 RULES: dict[str, Rule] = {}
 """The conversion of each operator; gives its outputs."""
 
 
-def operator(*names: str) -> Callable[[Rule], Rule]:
+def operator(*names: str) -> Callable[[AnyRule], AnyRule]:
     """Makes a function the rule of operators."""
 
-    def register(rule: Rule) -> Rule:
+    def register(rule: AnyRule) -> AnyRule:
         RULES.update(dict.fromkeys(names, rule))
         return rule
 

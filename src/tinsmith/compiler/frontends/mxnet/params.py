@@ -2,8 +2,8 @@
 
     uint64 0x112, uint64 0, uint64 count, arrays, uint64 count, names (uint64 length and bytes each)
 
-An array begins with a mark of its version. Before the first, it began with its number of dimensions, which are
-32 bits wide there and 64 in all later versions.
+An array begins with a mark of its version. Before the first, it began with its number of dimensions, whose
+sizes are 32 bits wide there and 64 in all later versions.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class _List:
             (storage,) = self._take("<i", what)
             if storage in _STORAGE:
                 raise self._error(
-                    f"{what} is sparse ({_STORAGE[storage]}), which is not compiled; save it by tostype('default')"
+                    f"{what} is sparse ({_STORAGE[storage]}), which is not compiled; save it dense"
                 )
             if storage:
                 raise self._error(f"{what} has the storage type {storage}, expected 0 (dense)")

@@ -127,7 +127,9 @@ def _node(index: int, entry: Any, places: list[int], findings: Findings) -> Node
         elif given:
             attributes |= {str(name): str(value) for name, value in given.items()}
     if entry.get("subgraphs"):
-        findings.refused(f"node {index} ({shown(entry['name'])}): {entry['op'][:60]} with subgraphs is not compiled")
+        findings.refused(
+            f"node {index} ({shown(entry['name'])}): {entry['op'][:60]} with subgraphs is not compiled"
+        )
     inputs = _references(f"node {index} ({shown(entry['name'])})", entry.get("inputs", []), places, findings)
     return Node(entry["op"], entry["name"], attributes, inputs)
 
@@ -143,7 +145,9 @@ def _references(what: str, given: Any, places: list[int], findings: Findings) ->
             or not 0 <= item[0] < len(places)
             or not 0 <= item[1] < 4096
         ):
-            findings.damaged(f"{what}: reads {str(item)[:60]}, expected an output of one of the nodes before it")
+            findings.damaged(
+                f"{what}: reads {str(item)[:60]}, expected an output of one of the nodes before it"
+            )
             continue
         found.append((places[item[0]], item[1]))
     return tuple(found)

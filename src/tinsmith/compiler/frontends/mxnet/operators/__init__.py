@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from importlib import import_module
 
-_MODULES = (
-    "arithmetic attention detection elementwise heads indexing layers matrices movement normalisation pooling "
-    "recurrent reductions resizing sequences shapes sorting sources"
-).split()
+_MODULES = [
+    "arithmetic",
+    "attention",
+    "detection",
+    "elementwise",
+    "heads",
+    "indexing",
+    "layers",
+    "matrices",
+    "movement",
+    "normalisation",
+    "pooling",
+    "recurrent",
+    "reductions",
+    "resizing",
+    "sequences",
+    "shapes",
+    "sorting",
+    "sources",
+]
 
 
 def load() -> None:

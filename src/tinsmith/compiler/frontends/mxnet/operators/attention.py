@@ -1,4 +1,4 @@
-"""Attention on projections that lie interleaved, as GluonNLP's BERT has them: [steps, batch, heads * 3 * size]."""
+"""Attention on projections that lie interleaved, as in GluonNLP's BERT: [steps, batch, heads * 3 * size]."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def _parts(node: Node, value: str, kinds: int) -> list[str]:
     size = width // heads // kinds
     found = node.reshaped(value, [steps, batch, heads, kinds, size])
     found = node.transposed(found, [3, 1, 2, 0, 4])
-    parts = node.make_many("Split", kinds, found, node.constant([1] * kinds), axis=0) if kinds > 1 else [found]
+    parts = (
+        node.make_many("Split", kinds, found, node.constant([1] * kinds), axis=0) if kinds > 1 else [found]
+    )
     return [node.reshaped(part, [batch * heads, steps, size]) for part in parts]
 
 

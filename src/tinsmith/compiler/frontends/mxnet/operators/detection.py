@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
 
@@ -22,7 +24,9 @@ def _rows(node: Node, value: str, places: str) -> str:
     """Rows of [batch, boxes, numbers] by their places, [batch, count]."""
     batch, count = node.message.shape(places)
     numbers = node.message.shape(value)[2]
-    index = node.make("Expand", node.reshaped(places, [batch, count, 1]), node.constant([batch, count, numbers]))
+    index = node.make(
+        "Expand", node.reshaped(places, [batch, count, 1]), node.constant([batch, count, numbers])
+    )
     return node.make("GatherElements", value, index, axis=1)
 
 
@@ -35,15 +39,17 @@ def _suppressed(
     batch, count = node.message.shape(valid)
     left, top, right, bottom = corners
     area = node.make(
-        "Mul", node.make("Relu", node.make("Sub", right, left)), node.make("Relu", node.make("Sub", bottom, top))
+        "Mul",
+        node.make("Relu", node.make("Sub", right, left)),
+        node.make("Relu", node.make("Sub", bottom, top)),
     )
     places = node.constant(np.arange(count).reshape(1, count))
     limit = node.constant(np.array(threshold, node.message.dtype(left)))
     zero = node.constant(np.array(0, node.message.dtype(left)))
     one = node.constant([1])
-    nodes: list[object] = []
+    nodes: list[NodeProto] = []
 
-    def inner(name: str, *inputs: str, **attributes: int) -> str:
+    def inner(name: str, *inputs: str, **attributes: Any) -> str:
         output = f"{node.name}.each{len(nodes)}"
         nodes.append(helper.make_node(name, inputs, [output], **attributes))
         return output
@@ -54,8 +60,12 @@ def _suppressed(
     height = inner("Sub", inner("Min", bottom, own[3]), inner("Max", top, own[1]))
     common = inner("Mul", inner("Relu", width), inner("Relu", height))
     union = inner("Sub", inner("Add", area, own[4]), common)
-    overlap = inner("Div", common, inner("Where", inner("Greater", union, zero), union, inner("Add", area, limit)))
-    hit = inner("And", inner("Greater" if strict else "GreaterOrEqual", overlap, limit), inner("Greater", union, zero))
+    overlap = inner(
+        "Div", common, inner("Where", inner("Greater", union, zero), union, inner("Add", area, limit))
+    )
+    hit = inner(
+        "And", inner("Greater" if strict else "GreaterOrEqual", overlap, limit), inner("Greater", union, zero)
+    )
     hit = inner("And", inner("And", hit, own[5]), inner("Greater", places, index))
     if ids is not None:
         same = inner("Equal", ids, inner("Unsqueeze", inner("Gather", ids, index, axis=1), one))
@@ -94,7 +104,9 @@ def box_nms(node: Node) -> list[str]:
     """The boxes that stay, best first, then rows of -1. Of the shape of the input."""
     shape, dtype = node.shape(), node.dtype
     if len(shape) < 2 or dtype.kind != "f" or dtype.itemsize < 4:
-        raise node.refuse(f"boxes of {dtype} {list(shape)}; float32 and float64 of two axes or more are compiled")
+        raise node.refuse(
+            f"boxes of {dtype} {list(shape)}; float32 and float64 of two axes or more are compiled"
+        )
     number, width = shape[-2:]
     data = node.reshaped(node.x, [int(np.prod(shape[:-2], dtype=np.int64)), number, width])
     batch = node.message.shape(data)[0]
@@ -150,7 +162,7 @@ def _compact(node: Node, rows: str, kept: str, batch: int, count: int, number: i
 
 
 def _reformatted(node: Node, rows: str, start: int, to_centre: bool) -> str:
-    """Corners as centre and size, or the other way; MXNet leaves rows alone whose first number is negative."""
+    """Corners as centre and size, or the other way; MXNet leaves rows alone that begin below zero."""
     shape = node.message.shape(rows)
     columns = _columns(node, rows, *range(start, start + 4))
     changed = _centres(node, columns) if to_centre else _corners(node, columns)
@@ -176,7 +188,9 @@ def multi_box_detection(node: Node) -> str:
     if not 0 < threshold <= 1:
         raise node.refuse(f"nms_threshold is {threshold}; numbers above 0 and up to 1 are compiled")
     if node.integer("background_id", 0) != 0 or classes < 2:
-        raise node.refuse(f"background_id {node.text('background_id', '0')} of {classes} classes; 0 is compiled")
+        raise node.refuse(
+            f"background_id {node.text('background_id', '0')} of {classes} classes; 0 is compiled"
+        )
     scores = node.part(node.x, 1, 1, classes)
     best = node.make("ReduceMax", scores, node.constant([1]), keepdims=0)
     ids = node.cast(node.make("ArgMax", scores, axis=1, keepdims=0), node.dtype)
@@ -215,7 +229,8 @@ def _decoded(node: Node, batch: int, number: int) -> str:
         for move, size, at in zip(moves[:2], (width, height), (x, y), strict=True)
     ]
     sizes = [
-        node.make("Mul", node.make("Exp", move), size) for move, size in zip(moves[2:], (width, height), strict=True)
+        node.make("Mul", node.make("Exp", move), size)
+        for move, size in zip(moves[2:], (width, height), strict=True)
     ]
     corners = [node.reshaped(value, [batch, number, 1]) for value in _corners(node, [*centre, *sizes])]
     found = node.make("Concat", *corners, axis=2)
@@ -232,7 +247,9 @@ def box_iou(node: Node) -> str:
         count = int(np.prod(shape[:-1]))
         columns = _columns(node, node.reshaped(node.input(position), [1, count, 4]), 0, 1, 2, 3)
         columns = _corners(node, columns) if centred else columns
-        sides.append([node.reshaped(value, [count if size < 0 else 1 for size in middle]) for value in columns])
+        sides.append(
+            [node.reshaped(value, [count if size < 0 else 1 for size in middle]) for value in columns]
+        )
     first, second = sides
 
     def area(box: list[str]) -> str:
@@ -243,7 +260,11 @@ def box_iou(node: Node) -> str:
         *(
             node.make(
                 "Relu",
-                node.make("Sub", node.make("Min", first[i + 2], second[i + 2]), node.make("Max", first[i], second[i])),
+                node.make(
+                    "Sub",
+                    node.make("Min", first[i + 2], second[i + 2]),
+                    node.make("Max", first[i], second[i]),
+                ),
             )
             for i in (0, 1)
         ),
@@ -271,7 +292,8 @@ def box_decode(node: Node) -> str:
     clip = node.real("clip", -1.0)
     grown = [node.make("Min", move, clip) if clip > 0 else move for move in moves[2:]]
     sizes = [
-        node.make("Mul", node.make("Exp", move), size) for move, size in zip(grown, (width, height), strict=True)
+        node.make("Mul", node.make("Exp", move), size)
+        for move, size in zip(grown, (width, height), strict=True)
     ]
     corners = [node.reshaped(value, [batch, number, 1]) for value in _corners(node, [*centre, *sizes])]
     return node.make("Concat", *corners, axis=2)

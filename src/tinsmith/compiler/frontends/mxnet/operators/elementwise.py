@@ -101,7 +101,9 @@ def log1p(node: Node) -> str:
     rest = node.make("Sub", u, 1.0)
     flat = node.make("Equal", rest, 0.0)
     safe = node.make("Where", flat, node.make("Add", rest, 1.0), rest)
-    return node.make("Where", flat, node.x, node.make("Mul", node.make("Log", u), node.make("Div", node.x, safe)))
+    return node.make(
+        "Where", flat, node.x, node.make("Mul", node.make("Log", u), node.make("Div", node.x, safe))
+    )
 
 
 @operator("expm1")
@@ -152,9 +154,7 @@ def logical_not(node: Node) -> str:
 @operator("hard_sigmoid")
 def hard_sigmoid(node: Node) -> str:
     """alpha x + beta between 0 and 1"""
-    return node.make(
-        "HardSigmoid", node.x, alpha=node.real("alpha", 0.2), beta=node.real("beta", 0.5)
-    )
+    return node.make("HardSigmoid", node.x, alpha=node.real("alpha", 0.2), beta=node.real("beta", 0.5))
 
 
 @operator("smooth_l1")

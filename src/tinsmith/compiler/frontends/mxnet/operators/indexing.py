@@ -58,5 +58,8 @@ def one_hot(node: Node) -> str:
         raise AttributeProblem(f"depth is {depth}, expected a number from 1 on")
     index = node.reshaped(node.cast(node.x, np.int64), [*node.shape(), 1])
     hit = node.make("Equal", index, node.constant(list(range(depth))))
-    values = (np.array(node.real(key, default)).astype(dtype) for key, default in (("on_value", 1.0), ("off_value", 0.0)))
+    values = (
+        np.array(node.real(key, default)).astype(dtype)
+        for key, default in (("on_value", 1.0), ("off_value", 0.0))
+    )
     return node.make("Where", hit, *(node.constant(value) for value in values))

@@ -26,7 +26,9 @@ def _spatial(node: Node) -> int:
     node.choice("layout", "None", *_LAYOUTS)
     rank, kernel = len(node.shape()) - 2, node.integers("kernel")
     if not 1 <= rank == len(kernel) or min(kernel) < 1:
-        raise AttributeProblem(f"kernel is {kernel}, expected {max(rank, 1)} sizes for an input of {rank + 2} axes")
+        raise AttributeProblem(
+            f"kernel is {kernel}, expected {max(rank, 1)} sizes for an input of {rank + 2} axes"
+        )
     return rank
 
 
@@ -45,7 +47,9 @@ def convolution(node: Node) -> str:
     rank, groups, filters = _spatial(node), node.integer("num_group", 1), node.integer("num_filter")
     channels, kernel = node.shape()[1], node.integers("kernel")
     if groups < 1 or channels % groups or filters % groups:
-        raise AttributeProblem(f"num_group is {groups}, expected a divisor of {channels} and {filters} channels")
+        raise AttributeProblem(
+            f"num_group is {groups}, expected a divisor of {channels} and {filters} channels"
+        )
     _check_weight(node, (filters, channels // groups, *kernel))
     pad = window(node, "pad", rank, 0)
     return node.make(
@@ -67,13 +71,17 @@ def deconvolution(node: Node) -> str:
     rank, groups, filters = _spatial(node), node.integer("num_group", 1), node.integer("num_filter")
     size, kernel = node.shape(), node.integers("kernel")
     if groups < 1 or size[1] % groups or filters % groups:
-        raise AttributeProblem(f"num_group is {groups}, expected a divisor of {size[1]} and {filters} channels")
+        raise AttributeProblem(
+            f"num_group is {groups}, expected a divisor of {size[1]} and {filters} channels"
+        )
     _check_weight(node, (size[1], filters // groups, *kernel))
     stride, dilate = window(node, "stride", rank, 1), window(node, "dilate", rank, 1)
     pad, adjust = window(node, "pad", rank, 0), window(node, "adj", rank, 0)
     target = node.integers("target_shape", ())
     if any(target):
-        full = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(size[2:], stride, kernel, dilate, strict=True)]
+        full = [
+            (n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(size[2:], stride, kernel, dilate, strict=True)
+        ]
         if len(target) != rank or any(t > f for t, f in zip(target, full, strict=True)):
             raise AttributeProblem(f"target_shape is {target}, expected at most {full}")
         excess = [f - t for f, t in zip(full, target, strict=True)]

@@ -28,7 +28,10 @@ def dot(node: Node) -> str:
         right = node.transposed(right, [len(shapes[1]) - 1, *range(len(shapes[1]) - 1)])
     first, second = node.message.shape(left), node.message.shape(right)
     inner = second[0]
-    rows, columns = node.reshaped(left, [-1 if len(first) > 1 else 1, inner]), node.reshaped(right, [inner, -1])
+    rows, columns = (
+        node.reshaped(left, [-1 if len(first) > 1 else 1, inner]),
+        node.reshaped(right, [inner, -1]),
+    )
     return node.reshaped(node.make("MatMul", rows, columns), [*first[:-1], *second[1:]])
 
 

@@ -116,7 +116,9 @@ def repeat(node: Node) -> str:
     if not node.has("axis"):
         shape = (int(np.prod(shape)),)
     wide = [*shape[: axis + 1], 1, *shape[axis + 1 :]]
-    found = node.make("Expand", node.reshaped(node.x, wide), node.constant([*shape[: axis + 1], times, *shape[axis + 1 :]]))
+    found = node.make(
+        "Expand", node.reshaped(node.x, wide), node.constant([*shape[: axis + 1], times, *shape[axis + 1 :]])
+    )
     return node.reshaped(found, [*shape[:axis], shape[axis] * times, *shape[axis + 1 :]])
 
 

@@ -11,13 +11,17 @@ from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, opera
 def batch_norm(node: Node) -> str:
     """By the means and variances of training. With fix_gamma, the default, the factors are 1."""
     if len(node.inputs) < 5:
-        raise AttributeProblem(f"it has {len(node.inputs)} inputs, expected 5: data, gamma, beta, mean and variance")
+        raise AttributeProblem(
+            f"it has {len(node.inputs)} inputs, expected 5: data, gamma, beta, mean and variance"
+        )
     rank = len(node.shape())
     axis = node.axis(rank, "axis", 1)
     channels = node.shape()[axis]
     if any(node.shape(index) != (channels,) for index in range(1, 5)):
         sizes = ", ".join(str(list(node.shape(index))) for index in range(1, 5))
-        raise AttributeProblem(f"gamma, beta, mean and variance have the shapes {sizes}, expected [{channels}]")
+        raise AttributeProblem(
+            f"gamma, beta, mean and variance have the shapes {sizes}, expected [{channels}]"
+        )
     x, gamma = node.x, node.input(1)
     if node.flag("fix_gamma", True):
         gamma = node.constant(np.ones(channels, node.message.dtype(gamma)))

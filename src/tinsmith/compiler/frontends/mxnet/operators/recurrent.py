@@ -86,8 +86,14 @@ def _stacked(
     lasts: list[list[str]] = []
     for layer, (pairs, added) in enumerate(zip(matrices, biases, strict=True)):
         first, last = layer * directions, (layer + 1) * directions
-        states = [_state(node, position, first, last, batch) for position in ((2, 3) if mode == "lstm" else (2,))]
-        values = [np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs]), np.stack(added)]
+        states = [
+            _state(node, position, first, last, batch) for position in ((2, 3) if mode == "lstm" else (2,))
+        ]
+        values = [
+            np.stack([pair[0] for pair in pairs]),
+            np.stack([pair[1] for pair in pairs]),
+            np.stack(added),
+        ]
         attributes: dict[str, object] = {"hidden_size": size}
         attributes["direction"] = "bidirectional" if directions == 2 else "forward"
         if mode == "gru":
@@ -110,7 +116,11 @@ def _state(node: Node, position: int, first: int, last: int, batch: int) -> str:
     if shape[0] >= last:
         value = node.part(value, 0, first, last)
     wanted = [last - first, batch, node.integer("state_size")]
-    return value if list(node.message.shape(value)) == wanted else node.make("Expand", value, node.constant(wanted))
+    return (
+        value
+        if list(node.message.shape(value)) == wanted
+        else node.make("Expand", value, node.constant(wanted))
+    )
 
 
 def _together(node: Node, values: list[str]) -> str:

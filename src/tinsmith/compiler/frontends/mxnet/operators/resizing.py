@@ -16,8 +16,8 @@ def _resized(node: Node, x: str, height: int, width: int, **modes: str) -> str:
 
 @operator("UpSampling")
 def up_sampling(node: Node) -> str:
-    """`scale` times as large: each pixel repeated, or by the weights of a deconvolution (bilinear). More inputs
-    than one become as large as the first.
+    """`scale` times as large: each pixel repeated, or by the weights of a deconvolution (bilinear). More
+    inputs than one become as large as the first.
     """
     scale = node.integer("scale")
     if not 1 <= scale <= 4096:
@@ -29,7 +29,9 @@ def up_sampling(node: Node) -> str:
     for position, value in enumerate(node.inputs):
         own = node.shape(position)[2:4]
         if height % own[0] or width % own[1]:
-            raise AttributeProblem(f"input {position} is {own[0]} x {own[1]}, expected divisors of {height} x {width}")
+            raise AttributeProblem(
+                f"input {position} is {own[0]} x {own[1]}, expected divisors of {height} x {width}"
+            )
         found.append(_nearest(node, value, height // own[0], width // own[1]))
     if len(found) == 1:
         return found[0]
@@ -61,7 +63,9 @@ def _bilinear(node: Node, scale: int) -> str:
 def bilinear_resize(node: Node) -> str:
     """To a size, by factors, or to the size of a second input."""
     height, width = node.shape()[2:4]
-    mode = node.choice("mode", "size", "size", "like", "odd_scale", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up")
+    mode = node.choice(
+        "mode", "size", "size", "like", "odd_scale", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up"
+    )
     if mode == "like":
         rows, columns = node.shape(1)[2:4]
     elif mode == "odd_scale" or (mode == "size" and node.has("scale_height")):
@@ -106,7 +110,9 @@ def adaptive_average_pooling(node: Node) -> str:
     if height % rows == 0 and width % columns == 0:
         size = [height // rows, width // columns]
         return node.make("AveragePool", node.x, kernel_shape=size, strides=size)
-    down, across = (_means(size, count).astype(node.dtype) for size, count in ((height, rows), (width, columns)))
+    down, across = (
+        _means(size, count).astype(node.dtype) for size, count in ((height, rows), (width, columns))
+    )
     return node.make("MatMul", node.constant(down), node.make("MatMul", node.x, node.constant(across.T)))
 
 

@@ -16,7 +16,9 @@ def sequence_mask(node: Node) -> str:
     steps, batch = (shape[1], shape[0]) if axis else shape[:2]
     ones = [1] * (len(shape) - 2)
     times = np.arange(steps).reshape([1, steps, *ones] if axis else [steps, 1, *ones])
-    lengths = node.reshaped(node.cast(node.input(1), np.int64), [batch, 1, *ones] if axis else [1, batch, *ones])
+    lengths = node.reshaped(
+        node.cast(node.input(1), np.int64), [batch, 1, *ones] if axis else [1, batch, *ones]
+    )
     inside = node.make("Less", node.constant(times), lengths)
     return node.make("Where", inside, node.x, node.constant(np.array(node.real("value", 0.0), node.dtype)))
 

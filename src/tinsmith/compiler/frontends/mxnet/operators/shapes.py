@@ -17,10 +17,7 @@ def reshape(node: Node) -> str:
     shape = node.shape()
     if node.has("shape") and node.integers("shape"):
         wanted = node.integers("shape")
-        if node.flag("reverse"):
-            found = resolved(shape[::-1], wanted[::-1])[::-1]
-        else:
-            found = resolved(shape, wanted)
+        found = resolved(shape[::-1], wanted[::-1])[::-1] if node.flag("reverse") else resolved(shape, wanted)
     elif any(node.integers("target_shape", ())):
         target = list(node.integers("target_shape"))
         start = 1 if node.flag("keep_highest") else 0
@@ -57,7 +54,9 @@ def resolved(shape: Sequence[int], codes: Sequence[int]) -> list[int]:
             found += _split(shape[source], *codes[position : position + 2])
             position, source = position + 2, source + 1
         else:
-            raise AttributeProblem(f"the code {code} at place {position - 1} of shape {list(codes)} on {list(shape)}")
+            raise AttributeProblem(
+                f"the code {code} at place {position - 1} of shape {list(codes)} on {list(shape)}"
+            )
     return _completed(found, shape, codes)
 
 
@@ -114,9 +113,11 @@ def expand_dims(node: Node) -> str:
 def squeeze(node: Node) -> str:
     """Without axes of size 1: those of `axis`, or all."""
     shape = node.shape()
-    axes = [node.normal(axis, len(shape)) for axis in node.integers("axis", ())] if node.has("axis") else [
-        index for index, size in enumerate(shape) if size == 1
-    ]
+    axes = (
+        [node.normal(axis, len(shape)) for axis in node.integers("axis", ())]
+        if node.has("axis")
+        else [index for index, size in enumerate(shape) if size == 1]
+    )
     if any(shape[axis] != 1 for axis in axes):
         raise AttributeProblem(f"axis is {axes} of {list(shape)}, expected axes of size 1")
     kept = [size for index, size in enumerate(shape) if index not in axes]
@@ -173,7 +174,9 @@ def _cut(node: Node, axis: int, sizes: list[int]) -> list[str]:
     if not node.flag("squeeze_axis"):
         return parts
     return [
-        node.reshaped(part, [size for index, size in enumerate(node.message.shape(part)) if index != axis] or [1])
+        node.reshaped(
+            part, [size for index, size in enumerate(node.message.shape(part)) if index != axis] or [1]
+        )
         for part in parts
     ]
 

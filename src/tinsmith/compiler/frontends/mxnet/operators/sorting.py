@@ -31,7 +31,9 @@ def topk(node: Node) -> str | list[str]:
         zeros = node.constant(np.zeros(node.shape(), node.dtype))
         return node.make("ScatterElements", zeros, places, ones, axis=axis)
     found = node.cast(places, dtype)
-    return {"indices": found, "value": values, "both": [values, found]}[kind]
+    if kind == "both":
+        return [values, found]
+    return found if kind == "indices" else values
 
 
 @operator("sort")

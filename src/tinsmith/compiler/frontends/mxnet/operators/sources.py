@@ -46,7 +46,9 @@ def ones_like(node: Node) -> str:
     return node.constant(np.ones(node.shape(), node.dtype))
 
 
-def _range(start: float, stop: float, step: float, repeat: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _range(
+    start: float, stop: float, step: float, repeat: int
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     count = np.ceil((stop - start) / step) if step else -1
     if not 0 <= count <= MAX_ELEMENTS or not 1 <= repeat <= MAX_ELEMENTS // max(count, 1):
         raise AttributeProblem(f"a range from {start} to {stop} by {step}, each {repeat} times")
@@ -79,7 +81,7 @@ def arange_like(node: Node) -> str:
 
 @operator("_contrib_MultiBoxPrior")
 def multi_box_prior(node: Node) -> str:
-    """Anchors as corners, [1, places * kinds, 4]: all sizes with the first ratio, the others with the first size."""
+    """Anchors as corners, [1, places * kinds, 4]: all sizes by the first ratio, other ratios by the first size."""
     height, width = node.shape()[2:4]
     sizes, ratios = node.reals("sizes", (1.0,)), node.reals("ratios", (1.0,))
     steps, offsets = node.reals("steps", (-1.0, -1.0)), node.reals("offsets", (0.5, 0.5))
