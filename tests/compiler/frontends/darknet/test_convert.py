@@ -75,7 +75,8 @@ def test_crnn_by_hand(read_net: Callable[..., Network]) -> None:
         padded = np.pad(picture, ((0, 0), (1, 1), (1, 1)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
         found = np.einsum("chwij,fcij->fhw", windows, kernels) + biases[:, None, None]
-        return np.where(found > 0, found, 0.1 * found)
+        result: NDArray[Any] = np.where(found > 0, found, 0.1 * found)
+        return result
 
     state = np.zeros((3, 4, 5), np.float32)
     for step, output in enumerate(evaluate(network, x)[0]):

@@ -119,7 +119,7 @@ def test_what_is_no_configuration(problems: Problems, cfg: bytes, words: str) ->
         (b"", "net.weights: no Darknet weights: 0 bytes, expected a header of 16 or 20"),
         (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
         (b"\xff" * 40, "the header states version -1.-1"),
-        (weights("x")[:100], "cut, or of another .cfg: the weights of convolutional_0 are 216 numbers [8, 3, 3, 3] "
+        (weights("x")[:100], "cut, or of another .cfg: the weights of convolutional_0 are 216 numbers [8, 3, 3, 3] "  # noqa: E501
          "from byte 52 on, but the file ends after 12"),
     ],
 )  # fmt: skip

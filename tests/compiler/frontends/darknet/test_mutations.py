@@ -12,6 +12,7 @@ from tests.compiler.frontends.darknet.cases import CASES, weights
 from tinsmith.compiler.ir.network import Network
 from tinsmith.errors import ClientError
 
+AREAS = ("InputConfiguration", "OperatorNotImplemented")
 SECONDS = 5.0  # of processor time
 NUMBERS = (
     "0",
@@ -43,11 +44,12 @@ def test_damaged_files(read_net: Callable[..., Network], seed: int) -> None:
     else:
         content = damaged(content, rng)
     start = time.process_time()
+    found: ClientError | None = None
     try:
         read_net(cfg, None, content)
     except ClientError as error:
-        assert error.problems
-        assert error.area in ("InputConfiguration", "OperatorNotImplemented")
+        found = error
+    assert found is None or (found.problems and found.area in AREAS)
     assert time.process_time() - start < SECONDS
 
 

@@ -18,7 +18,7 @@ import mxnet as mx
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cases import CASES, RECORDED, arrays, symbol  # noqa: E402
+from cases import CASES, RECORDED, arrays, symbol
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
             states = {key: given.pop(key) for key in net.list_auxiliary_states()}
             for label in case.extra:
                 shapes, _, _ = net.infer_shape(data=given["data"].shape)
-                given[label] = mx.nd.zeros(dict(zip(net.list_arguments(), shapes))[label])
+                given[label] = mx.nd.zeros(dict(zip(net.list_arguments(), shapes, strict=True))[label])
             outputs = net.bind(mx.cpu(), given, aux_states=states).forward()
             for index, output in enumerate(outputs):
                 results[f"{name}/{index}"] = output.asnumpy()

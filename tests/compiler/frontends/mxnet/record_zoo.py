@@ -3,8 +3,9 @@
     ENV as in record.py, and: ENV/bin/pip install gluoncv==0.10.5.post0 --no-deps
     ENV/bin/python tests/compiler/frontends/mxnet/record_zoo.py
 
-The weights are not those of training but numbers that the tests make again: see zoo.py. A file holds the symbol as
-it was exported, the shapes of its parameters, those parameters that are constants of the network, and the outputs.
+The weights are not those of training but numbers that the tests make again: see zoo.py. A file holds the
+symbol as it was exported, the shapes of its parameters, those parameters that are constants of the network,
+and the outputs.
 """
 
 # mypy: ignore-errors
@@ -20,7 +21,7 @@ import numpy as np
 from gluoncv.model_zoo import get_model
 
 sys.path.insert(0, str(Path(__file__).parent))
-from zoo import FOLDER, NETWORKS, picture, weight  # noqa: E402
+from zoo import FOLDER, NETWORKS, picture, weight
 
 
 def main() -> None:

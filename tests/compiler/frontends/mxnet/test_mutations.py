@@ -15,6 +15,7 @@ from tests.compiler.frontends.mxnet.conftest import params_file
 from tinsmith.compiler.ir.network import Network
 from tinsmith.errors import ClientError
 
+AREAS = ("InputConfiguration", "OperatorNotImplemented")
 SECONDS = 5.0  # of processor time
 VALUES = (
     "0",
@@ -53,11 +54,12 @@ def test_damaged_files(read_net: Callable[..., Network], seed: int) -> None:
     else:
         content = damaged(content, rng)
     start = time.process_time()
+    found: ClientError | None = None
     try:
         read_net({"n-symbol.json": text, "n-0000.params": content}, config)
     except ClientError as error:
-        assert error.problems
-        assert error.area in ("InputConfiguration", "OperatorNotImplemented")
+        found = error
+    assert found is None or (found.problems and found.area in AREAS)
     assert time.process_time() - start < SECONDS
 
 

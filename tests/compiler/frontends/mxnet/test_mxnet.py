@@ -21,7 +21,7 @@ Problems = Callable[..., tuple[str, ...]]
 def checkpoint(symbol: Symbol, label: str = "softmax_label") -> Symbol:
     """A small network for pictures as a Module saves it."""
     x = symbol.variable("data")
-    conv = symbol("Convolution", "conv", x, symbol.param("conv_weight", 4, 3, 3, 3), symbol.param("conv_bias", 4),
+    conv = symbol("Convolution", "conv", x, symbol.param("conv_weight", 4, 3, 3, 3), symbol.param("conv_bias", 4),  # noqa: E501
                   kernel="(3, 3)", num_filter=4)  # fmt: skip
     pool = symbol("Pooling", "pool", conv, global_pool=True, pool_type="avg", kernel="(1, 1)")
     dense = symbol(
@@ -93,16 +93,16 @@ def test_the_type_of_the_parameters_is_that_of_the_input(
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ('{"data": [2, 8, 8, 3]}', "Input shapes should be provided in NCHW format: expected [batch, 3, height, width]"),
-        ('{"image": [2, 3, 8, 8]}', "DataInputConfig names 'image', which is no input of the model; its inputs are 'data'"),
+        ('{"data": [2, 8, 8, 3]}', "Input shapes should be provided in NCHW format: expected [batch, 3, height, width]"),  # noqa: E501
+        ('{"image": [2, 3, 8, 8]}', "DataInputConfig names 'image', which is no input of the model; its inputs are 'data'"),  # noqa: E501
         ('{"data": [2, 4, 8, 8]}', "the input 'data' has the shape [2, 4, 8, 8], expected [?, 3, ?, ?]"),
         ('{"data": [2, 3, 64]}', "expected [?, 3, ?, ?]: 4 dimensions, not 3"),
         ('{"data": [null, 3, 8, 8]}', "expected a dimension (a whole number), found null"),
         ('{"data": [-1, 3, 8, 8]}', "a network is compiled for fixed sizes"),
-        (None, 'the input \'data\' (float32 [?, 3, ?, ?]) has no fixed size. Please override by providing a DataInputConfig such as {"data": [1, 3, 1, 1]}'),
+        (None, 'the input \'data\' (float32 [?, 3, ?, ?]) has no fixed size. Please override by providing a DataInputConfig such as {"data": [1, 3, 1, 1]}'),  # noqa: E501
         ('{"data": [2, 3, 2, 2]}', "node 'conv' (Convolution): would give the shape"),
         ('{"data": [1000000, 3, 1000, 1000]}', "has 3000000000000 elements"),
-        ('{"conv_weight": [4, 3, 3, 3], "data": [2, 3, 8, 8]}', "names 'conv_weight', which is a constant of the model"),
+        ('{"conv_weight": [4, 3, 3, 3], "data": [2, 3, 8, 8]}', "names 'conv_weight', which is a constant of the model"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_what_a_config_may_get_wrong(

@@ -1,4 +1,4 @@
-"""Networks that MXNet's and GluonCV's zoos exported, against what MXNet computes (zoo/*.npz, by record_zoo.py)."""
+"""Networks that the zoos of MXNet and GluonCV exported, against MXNet (zoo/*.npz, by record_zoo.py)."""
 
 from __future__ import annotations
 

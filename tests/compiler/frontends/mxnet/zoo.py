@@ -1,4 +1,4 @@
-"""Networks of the zoos of MXNet and GluonCV, with weights made up by rule: see record_zoo.py. Needs numpy only."""
+"""Networks of the zoos of MXNet and GluonCV, with weights by rule: see record_zoo.py. Needs numpy only."""
 
 from __future__ import annotations
 

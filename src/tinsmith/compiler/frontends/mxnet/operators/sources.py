@@ -81,7 +81,7 @@ def arange_like(node: Node) -> str:
 
 @operator("_contrib_MultiBoxPrior")
 def multi_box_prior(node: Node) -> str:
-    """Anchors as corners, [1, places * kinds, 4]: all sizes by the first ratio, other ratios by the first size."""
+    """Anchors as corners, [1, places * kinds, 4]: all sizes by the first ratio, then the others."""
     height, width = node.shape()[2:4]
     sizes, ratios = node.reals("sizes", (1.0,)), node.reals("ratios", (1.0,))
     steps, offsets = node.reals("steps", (-1.0, -1.0)), node.reals("offsets", (0.5, 0.5))
