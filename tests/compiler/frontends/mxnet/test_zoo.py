@@ -13,6 +13,7 @@ from tests.compiler.frontends.mxnet.zoo import FOLDER, NETWORKS, picture, weight
 from tinsmith.compiler.ir.network import Network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_like_mxnet(read_net: Callable[..., Network], name: str) -> None:
     with np.load(FOLDER / f"{name}.npz") as recorded:
