@@ -18,10 +18,8 @@ _MODULES = {
     "KERAS": "keras",
     "MXNET": "mxnet",
     "ONNX": "onnx",
-    "PYTORCH": "pytorch",
     "SKLEARN": "sklearn",
     "TENSORFLOW": "tensorflow",
-    "TFLITE": "tflite",
     "XGBOOST": "xgboost",
 }
 
