@@ -70,6 +70,21 @@ def refuse_training(graph: torch._C.Graph) -> None:
         )
 
 
+def refuse_quantized(graph: torch._C.Graph) -> None:
+    """Raises Refused for layers of integers, which the exporter has no words for."""
+    layers = defaultdict(list)
+    for node in all_nodes(graph):
+        if node.kind().startswith("quantized::"):
+            layers[node.kind()].append(layer_of(node) or "forward")
+    if layers:
+        problems = [
+            f"the operator {kind} is not implemented: {', '.join(where[:LISTED])}; hand in the model before "
+            "quantization"
+            for kind, where in layers.items()
+        ]
+        raise Refused("OperatorNotImplemented", problems)
+
+
 def prepare(module: torch.jit.ScriptModule, inputs: list[torch.Tensor]) -> torch.jit.ScriptModule:
     """`module` frozen, its calls inlined with the layers' names, conditions decided by the inputs' shapes."""
     graph = module.forward.graph
