@@ -99,7 +99,7 @@ def test_mattr_alone_replaces_the_choice_at_run_time() -> None:
         ("{'gpu_code': 'sm_62', 'gpu-code': 'sm_62'}", "jetson_tx2", "two spellings"),
         ("{'trt-ver': '6'}", "jetson_tx2", "a version"),
         ("{'cuda-ver': 10.0}", "jetson_tx2", "a version"),
-        ("{'dtype': 'float16'}", "ml_c5", "'float32' or 'int64'"),
+        ("{'dtype': 'string'}", "ml_c5", "one of float32, float, int64, long"),
         ("{'output_names': ['a'], 'signature_def_key': 'b'}", "ml_eia2", "at most one"),
         ("'--verbose 1'", "ml_c5", "for Inferentia"),
         ("[1, 2]", "ml_c5", "expected {option: value}"),
@@ -156,6 +156,8 @@ def test_options_of_other_frameworks_and_devices_are_kept_for_them() -> None:
     neuron = resolved('"--verbose 1 --num-neuroncores 2 -O2"', "ml_inf1", "PYTORCH")
     assert neuron.options.neuron == "--verbose 1 --num-neuroncores 2 -O2"
     assert resolved('{"dtype" : "long"}', "ml_c5", "PYTORCH").options.dtype == ("int64",)
+    assert resolved("{'dtype': ['half', 'bool']}", "ml_c5", "PYTORCH").options.dtype == ("float16", "bool")
+    assert resolved("{'dtype': {'x': 'int'}}", "ml_c5", "PYTORCH").options.dtype == {"x": "int32"}
     labels = resolved('{"class_labels": "labels.txt"}', "coreml", "TENSORFLOW")
     assert labels.options.other == {"class_labels": "labels.txt"}
 

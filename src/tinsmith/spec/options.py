@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
@@ -25,6 +25,23 @@ TREE_FRAMEWORKS = ("XGBOOST", "SKLEARN")
 
 ANDROID_API = (21, 99)
 """Bionic of 21 (Android 5) is the oldest that the service names; there is no newest."""
+
+DTYPES = {
+    "float32": "float32",
+    "float": "float32",
+    "int64": "int64",
+    "long": "int64",
+    "int32": "int32",
+    "int": "int32",
+    "float64": "float64",
+    "double": "float64",
+    "float16": "float16",
+    "half": "float16",
+    "int8": "int8",
+    "uint8": "uint8",
+    "bool": "bool",
+}
+"""PyTorch's words for element types; the service names the first four."""
 
 ALIASES = {
     "gpu_code": "gpu-code",
@@ -72,8 +89,8 @@ class Options:
     """LLVM features, `+name` or `-name`."""
     android_platform: int | None = None
     """API level."""
-    dtype: tuple[str, ...] = ()
-    """Element types of the inputs of a PyTorch model: "float32" or "int64"."""
+    dtype: tuple[str, ...] | Mapping[str, str] = ()
+    """Element types of the inputs of a PyTorch model: one for all, one each in order, or by name."""
     tune: bool = False
     """The job measures which schedules of layers are the fastest."""
     neuron: str | None = None
@@ -286,9 +303,16 @@ def _near(name: str, known: list[str]) -> str:
     return f"; did you mean {' or '.join(matches)}?" if matches else ""
 
 
-def _element_types(value: object) -> tuple[str, ...]:
+def _element_types(value: object) -> tuple[str, ...] | dict[str, str]:
+    if isinstance(value, dict):
+        return {str(name): DTYPES[str(item)] for name, item in value.items()}
     names = value if isinstance(value, list) else [value]
-    return tuple({"float": "float32", "long": "int64"}.get(str(name), str(name)) for name in names)
+    return tuple(DTYPES[str(name)] for name in names)
+
+
+def _is_element_types(value: object) -> bool:
+    names = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return len(names) > 0 and all(isinstance(name, str) and name in DTYPES for name in names)
 
 
 def _text(pattern: str) -> Callable[[object], bool]:
@@ -312,10 +336,6 @@ def _api_level(value: object) -> bool:
     if isinstance(value, bool) or not re.fullmatch(r"\d{1,3}", str(value)):
         return False
     return ANDROID_API[0] <= int(str(value)) <= ANDROID_API[1]
-
-
-def _one_or_many(pattern: str) -> Callable[[object], bool]:
-    return lambda value: _text(pattern)(value) or _texts(pattern)(value)
 
 
 def _native(request: CompileRequest, target: Target) -> bool:
@@ -349,8 +369,8 @@ _RULES = {
     "dtype": _Rule(
         "PYTORCH models",
         lambda request, target: request.framework == "PYTORCH",
-        "'float32' or 'int64', or a list of them",
-        _one_or_many(r"float|float32|int64|long"),
+        f"one of {', '.join(DTYPES)}, a list of them in the order of the inputs, or {{name: dtype}}",
+        _is_element_types,
     ),
     "tune": _Rule(
         "neural networks on processors",

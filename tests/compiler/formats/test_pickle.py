@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 
-from tinsmith.compiler.formats.pickle import Global, Record, load
+from tinsmith.compiler.formats.pickle import Global, Record, load, load_from
 from tinsmith.errors import ClientError
 
 RNG = np.random.default_rng(7)
@@ -396,3 +396,23 @@ def test_array_claims_must_fit_their_bytes() -> None:
     ]:
         with pytest.raises(ClientError):
             load(array_claim(shape, dtype, content))
+
+
+class Outside(pickle.Pickler):
+    def persistent_id(self, obj: object) -> object:
+        return ("storage", len(obj), "0") if isinstance(obj, bytes) else None
+
+
+def test_objects_outside_of_the_pickle() -> None:
+    written = io.BytesIO()
+    Outside(written, 2).dump({"weight": b"data"})
+    with pytest.raises(ClientError, match="persistent ids"):
+        load(written.getvalue())
+    outside = load(written.getvalue(), external=True)["weight"]
+    assert (outside.name, outside.args[0][0]) == ("persistent_id", "storage")
+
+
+def test_pickles_one_after_another() -> None:
+    data = pickle.dumps([1]) + pickle.dumps("second")
+    first, position = load_from(data, 0, "two")
+    assert (first, load_from(data, position, "two")) == ([1], ("second", len(data)))

@@ -16,7 +16,7 @@ from tinsmith.compiler.formats.pickle_machine import Machine
 from tinsmith.compiler.formats.pickle_objects import Dtype, Global, MalformedPickle, Record
 from tinsmith.errors import ClientError
 
-__all__ = ["Dtype", "Global", "Record", "load", "looks_like"]
+__all__ = ["Dtype", "Global", "Record", "load", "load_from", "looks_like"]
 
 MAX_UNPACKED = 4 << 30  # bytes
 MAX_RATIO = 400  # unpacked to packed; real forests reach about 20
@@ -37,11 +37,12 @@ _CONTRADICTIONS = (
 )
 
 
-def load(source: Path | bytes, name: str | None = None) -> Any:
+def load(source: Path | bytes, name: str | None = None, external: bool = False) -> Any:
     """The object in a pickle or joblib file, given as path or content.
 
-    `name` stands for the file in error texts. Raises ClientError ("InputConfiguration") when the file
-    is truncated, damaged, too large when unpacked, or of a kind that is not read.
+    `name` stands for the file in error texts. With `external`, objects that lie outside the pickle, as the
+    storages of PyTorch do, are Records named `persistent_id`. Raises ClientError ("InputConfiguration") when
+    the file is truncated, damaged, too large when unpacked, or of a kind that is not read.
     """
     name = name or (source.name if isinstance(source, Path) else "pickle")
     data = source.read_bytes() if isinstance(source, Path) else source
@@ -51,9 +52,14 @@ def load(source: Path | bytes, name: str | None = None) -> Any:
         raise ClientError("InputConfiguration", f"{name}: {error}") from None
     if not data:
         raise ClientError("InputConfiguration", f"{name}: the file is empty")
-    machine = Machine(data)
+    return load_from(data, 0, name, external)[0]
+
+
+def load_from(data: bytes, position: int, name: str, external: bool = True) -> tuple[Any, int]:
+    """The object pickled at `position` of `data` and the position behind it. Raises ClientError as `load`."""
+    machine = Machine(data, position, external=external)
     try:
-        return machine.run()
+        return machine.run(), machine.position
     except _CONTRADICTIONS as error:
         text = str(error) if isinstance(error, MalformedPickle) else f"{type(error).__name__}: {error}"
         raise ClientError(

@@ -34,6 +34,9 @@ BUDGET = 1 << 30
 _COST = 64
 _OBJECT_COST = 600
 
+EXTERNAL = "persistent_id"
+"""Name of the Record of an object that lies outside the pickle; its one argument is what identifies it."""
+
 _ARRAY_WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 _OLD_WRAPPERS = ("joblib.numpy_pickle.NDArrayWrapper", "joblib.numpy_pickle.ZNDArrayWrapper")
 
@@ -41,10 +44,13 @@ _OLD_WRAPPERS = ("joblib.numpy_pickle.NDArrayWrapper", "joblib.numpy_pickle.ZNDA
 class Machine:
     """One run over `data` from `position`; `run` gives the object and leaves `position` behind it."""
 
-    def __init__(self, data: bytes, position: int = 0, budget: int | None = None) -> None:
+    def __init__(
+        self, data: bytes, position: int = 0, budget: int | None = None, external: bool = False
+    ) -> None:
         self.data = data
         self.position = position
         self.budget = BUDGET + 4 * len(data) if budget is None else budget
+        self.external = external
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -316,11 +322,19 @@ def _set_protocol(machine: Machine) -> None:
         raise MalformedPickle(f"pickle protocol {machine.protocol} is not known")
 
 
+def _put_external(machine: Machine, identity: Any) -> None:
+    if not machine.external:
+        raise MalformedPickle("it refers to objects outside itself (persistent ids)")
+    machine.charge(_OBJECT_COST)
+    if isinstance(identity, tuple) and identity[:1] == ("module",) and isinstance(identity[1], Global):
+        machine.push(identity[1])  # PyTorch before 1.6: a class with its source code
+    else:
+        machine.push(Record(EXTERNAL, (identity,)))
+
+
 _STOP = opcodes.STOP[0]
 
 _UNREAD = {
-    opcodes.PERSID[0]: "it refers to objects outside itself (persistent ids)",
-    opcodes.BINPERSID[0]: "it refers to objects outside itself (persistent ids)",
     opcodes.EXT1[0]: "it uses the extension registry of the program that wrote it",
     opcodes.EXT2[0]: "it uses the extension registry of the program that wrote it",
     opcodes.EXT4[0]: "it uses the extension registry of the program that wrote it",
@@ -385,6 +399,8 @@ _OPERATIONS: dict[int, Callable[[Machine], Any]] = {
         opcodes.LONG_BINGET: lambda m: m.push(m.memo[m.number("<I")]),
         opcodes.GLOBAL: lambda m: m.find(m.line().decode(), m.line().decode()),
         opcodes.STACK_GLOBAL: _stack_global,
+        opcodes.PERSID: lambda m: _put_external(m, m.line().decode()),
+        opcodes.BINPERSID: lambda m: _put_external(m, m.pop()),
         opcodes.REDUCE: Machine.reduce,
         opcodes.NEWOBJ: _new_object,
         opcodes.NEWOBJ_EX: _new_object_ex,

@@ -18,6 +18,7 @@ _MODULES = {
     "KERAS": "keras",
     "MXNET": "mxnet",
     "ONNX": "onnx",
+    "PYTORCH": "pytorch",
     "SKLEARN": "sklearn",
     "TENSORFLOW": "tensorflow",
     "XGBOOST": "xgboost",
