@@ -1,8 +1,8 @@
 """FlatBuffers: tables of numbered fields, reached by offsets from one another. Every offset is checked.
 
-A table starts with the distance back to its vtable, 16-bit words: bytes of the vtable, bytes of the table, then
-for each field where in the table it lies, 0 where it has its default. Text, vectors and tables inside are at the
-distance that the field holds.
+A table starts with the distance back to its vtable, 16-bit words: bytes of the vtable, bytes of the table,
+then for each field where in the table it lies, 0 where it has its default. Text, vectors and tables inside
+are at the distance that the field holds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """FlexBuffers: values that tell their own types. Only what options of custom operators are: a map of scalars.
 
-The last byte is the width of the root, the one before its type: kind * 4 + the logarithm of the width of what it
-points to. A map has its keys elsewhere: three words before its first value are the offset of the keys' vector,
-the width of the keys, and the number of values; behind the values, a byte with the type of each.
+The last byte is the width of the root, the one before its type: kind * 4 + the logarithm of the width of what
+it points to. A map has its keys elsewhere: three words before its first value are the offset of the keys'
+vector, the width of the keys, and the number of values; behind the values, a byte with the type of each.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ _IMAGE_RANK = 4
 def read(directory: Path, request: CompileRequest) -> Network:
     """The one TFLite model under `directory`, its inputs fixed to the shapes of DataInputConfig.
 
-    Raises ClientError with all problems at once: "InputConfiguration" for files that are missing, ambiguous or
-    damaged and for a DataInputConfig that contradicts the model; "OperatorNotImplemented" for what is not
+    Raises ClientError with all problems at once: "InputConfiguration" for files that are missing, ambiguous
+    or damaged and for a DataInputConfig that contradicts the model; "OperatorNotImplemented" for what is not
     compiled.
     """
     origin = Origin("TFLITE", directory, find_model(directory))
@@ -71,8 +71,9 @@ def _habits(model: Model) -> Adapt:
         ]  # fmt: skip
         by_name = {item.name: item for item in declared}
         problems = [
-            f"DataInputConfig: Input {shown(item.name)} has wrong shape in Input Shape dictionary. Input shapes "
-            f"should be provided in NHWC format: found {list(sizes)}, expected {model_shape(item.shape)}"
+            f"DataInputConfig: Input {shown(item.name)} has wrong shape in Input Shape dictionary. "
+            f"Input shapes should be provided in NHWC format: found {list(sizes)}, "
+            f"expected {model_shape(item.shape)}"
             for config in renamed
             for item in [by_name.get(config.name or "")]
             for sizes in [config.static_shape]

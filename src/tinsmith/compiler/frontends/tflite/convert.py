@@ -16,7 +16,7 @@ from tinsmith.compiler.frontends.tflite.model import Model, Operator, Subgraph, 
 from tinsmith.compiler.frontends.tflite.registry import Rule, find
 from tinsmith.compiler.shaping.findings import Findings, shown
 
-OPSET = 23
+OPSET = 26
 LISTED = 20
 """Operators that a refusal names of each kind."""
 DEEPEST = 16
@@ -196,6 +196,8 @@ def _stored(layer: Layer, tensor: Tensor, result: Result, activation: str) -> Op
         if activation == "NONE" and (value.dtype.name == tensor.dtype or not tensor.is_quantised):
             return value
         value = layer.put(value)
+    if activation == "TANH":
+        raise Refusal("its fused activation is TANH, which LiteRT leaves out; make it a layer of its own")
     if activation != "NONE":
         value = activate(layer, value, activation, tensor.dtype)
     if tensor.is_quantised and tensor.dtype != "int32" and not layer.gives_codes:

@@ -21,8 +21,8 @@ _POINTER = b"version https://git-lfs"
 def find_model(directory: Path) -> Path:
     """The one TFLite file under `directory`; `code/`, hidden files and links are left alone.
 
-    Without a file of the suffix, the one file that starts as TFLite files do. Raises ClientError when there is
-    none or more than one.
+    Without a file of the suffix, the one file that starts as TFLite files do. Raises ClientError when there
+    is none or more than one.
     """
     files = [
         path

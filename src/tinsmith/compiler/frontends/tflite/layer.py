@@ -127,7 +127,7 @@ class Layer:
         return [int(value) for value in self.constant(index).reshape(-1)]
 
     def value(self, index: int) -> str:
-        """Input `index` as the rule is to compute with it: as stored if it only moves, as real numbers else."""
+        """Input `index` as the rule works on it: as stored if it only moves, as real numbers else."""
         return self.stored(index) if self._moves else self.real(index)
 
     def stored(self, index: int) -> str:
@@ -146,6 +146,13 @@ class Layer:
         if tensor.index not in self.graph.reals:
             self.graph.reals[tensor.index] = self._real(index, tensor)
         return self.graph.reals[tensor.index]
+
+    def arranged(self, index: int, order: tuple[int, ...] = TO_PLANES) -> str:
+        """`value` with its dimensions in `order`. Integers are transposed before they become real numbers: a
+        contraction of what was dequantised is one of integers."""
+        if self._moves or not self.is_quantised(index) or self.known(index) is not None:
+            return self.transpose(self.value(index), order)
+        return self.dequantised(self.transpose(self.stored(index), order), self.tensor(index))
 
     def _real(self, index: int, tensor: Tensor) -> str:
         if not self.is_quantised(index):
@@ -177,7 +184,7 @@ class Layer:
     def weights(self, index: int, arrange: Arrange, axis: int, image: int = 0) -> str:
         """Constant weights in another arrangement, with the scales of their channels along `axis` of that.
 
-        Where input `image` is quantised, integers as stored and dequantised in the graph; that makes an integer kernel.
+        Where input `image` is quantised, integers as stored that the graph dequantises: a kernel of integers.
         """
         tensor = self.tensor(index)
         codes = self.known(index)
@@ -202,7 +209,7 @@ class Layer:
         scales = [self.tensor(i).quantization for i in (image, weights)]
         if None in scales:
             return real_values(values, tensor).reshape(-1)
-        product = np.float64(1)
+        product: NDArray[np.float64] = np.ones(1)
         for form in scales:
             assert form is not None
             product = product * form.scale.astype(np.float64)
@@ -240,6 +247,11 @@ class Layer:
     def reshape(self, value: Operand, shape: Sequence[int]) -> str:
         """`value` in a shape, of which -1 is what remains."""
         return self.emit("Reshape", value, np.array(shape, np.int64), allowzero=1 if 0 in shape else None)
+
+
+def scalar(value: float) -> NDArray[np.float32]:
+    """A real number as a constant."""
+    return np.array(value, np.float32)
 
 
 def real_values(codes: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:

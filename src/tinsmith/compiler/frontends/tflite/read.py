@@ -21,6 +21,11 @@ VERSION = 3
 _OLDEST_CODES = 127
 """Numbers of operators up to here stand in a field of their own in files of old converters."""
 
+_SPECIAL: dict[str, Any] = {
+    **{"bfloat16": bfloat16, "int4": "int8", "int2": "int8", "uint4": "uint8"},
+    **{"float8_e4m3fn": "uint8", "float8_e5m2": "uint8"},
+}
+
 Content = memoryview | None
 Code = tuple[str, bool]
 """What an operator is, and whether it is a custom one."""
@@ -207,10 +212,8 @@ def _options(kind: str, table: Table | None) -> dict[str, Any]:
 
 
 def _numpy(dtype: str) -> np.dtype[Any]:
-    special = {"bfloat16": np.dtype(bfloat16), "int4": np.dtype(np.int8), "int2": np.dtype(np.int8)}
-    if dtype in special:
-        return special[dtype]
-    return np.dtype("uint8" if dtype in ("uint4", "float8_e4m3fn", "float8_e5m2") else dtype)
+    """Of the elements as `Tensor.value` has them."""
+    return np.dtype(_SPECIAL.get(dtype, dtype))
 
 
 def _unpacked(content: NDArray[np.uint8], dtype: str, count: int) -> NDArray[Any]:

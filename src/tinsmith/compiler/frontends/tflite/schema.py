@@ -1,4 +1,4 @@
-"""The schema of TFLite files as data: numbers of operators and types, and the fields of each operator's options."""
+"""The schema of TFLite files as data: numbers of operators and types, and the fields of their options."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ OPTIONS: dict[str, tuple[Field, ...]] = {
         "BIDIRECTIONAL_SEQUENCE_RNN": f"time_major bool, {_ACTIVATION}, merge_outputs bool",
         "LSTM": f"{_ACTIVATION}, {_SEQUENCE_LSTM}, kernel_type int8",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": f"{_ACTIVATION}, {_SEQUENCE_LSTM}, time_major bool, -, diagonal bool",
-        "BIDIRECTIONAL_SEQUENCE_LSTM": f"{_ACTIVATION}, {_SEQUENCE_LSTM}, merge_outputs bool, time_major bool",
+        "BIDIRECTIONAL_SEQUENCE_LSTM": f"{_ACTIVATION}, {_SEQUENCE_LSTM}, merge_outputs bool, "
+        "time_major bool",
         "SOFTMAX": "beta float32",
         "LOCAL_RESPONSE_NORMALIZATION": "radius int32, bias float32, alpha float32, beta float32",
         "RESIZE_BILINEAR": "-, -, align_corners bool, half_pixel_centers bool",

@@ -1,6 +1,6 @@
 """Tensors of which a file holds the elements that are not zero, as a tree of one level per dimension.
 
-A dense level has every index; a compressed one lists those of parent p at `indices[segments[p]:segments[p+1]]`.
+A dense level has every index; a compressed one has those of parent p at `indices[segments[p]:segments[p+1]]`.
 Levels stand in the traversal order. Behind those of the tensor's own dimensions, in numbers, come those of
 dimensions inside blocks: `block_map` tells whose parts they are.
 """
@@ -56,7 +56,8 @@ def densify(stored: NDArray[Any], shape: tuple[int, ...], sparsity: Table) -> ND
     limit = max(1 << 20, _LARGEST * stored.size)
     if math.prod(shape) > limit:
         raise FlatbufferError(f"sparsity: {stored.size} elements for a tensor of shape {list(shape)[:16]}")
-    count, found = 1, {}
+    count = 1
+    found: dict[int, NDArray[np.int64]] = {}
     for number, level in zip(order, levels, strict=True):
         parents, own = level.expand(count, limit)
         found = {other: index[parents] for other, index in found.items()} | {number: own}

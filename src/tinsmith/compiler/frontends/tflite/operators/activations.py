@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tflite.layer import FROM_PLANES, TO_PLANES, Arranged, Layer
+from tinsmith.compiler.frontends.tflite.layer import FROM_PLANES, Arranged, Layer, scalar
 from tinsmith.compiler.frontends.tflite.registry import operator
 
 
@@ -29,7 +29,7 @@ def relu_0_to_1(layer: Layer) -> str:
 
 
 def _clip(layer: Layer, low: float, high: float) -> str:
-    return layer.emit("Clip", layer.real(0), np.float32(low).reshape(()), np.float32(high).reshape(()))
+    return layer.emit("Clip", layer.real(0), scalar(low), scalar(high))
 
 
 @operator("LOGISTIC")
@@ -71,7 +71,7 @@ def gelu(layer: Layer) -> str:
 def softmax(layer: Layer) -> str:
     x, beta = layer.real(0), layer.number("beta")
     if beta != 1:
-        x = layer.emit("Mul", x, np.float32(beta).reshape(()))
+        x = layer.emit("Mul", x, scalar(beta))
     return layer.emit("Softmax", x, axis=-1)
 
 
@@ -85,13 +85,13 @@ def l2_normalization(layer: Layer) -> str:
     """Over the last dimension; a vector of almost nothing is divided by 1e-6."""
     x = layer.real(0)
     norm = layer.emit("ReduceL2", x, np.array([-1]), keepdims=1)
-    return layer.emit("Div", x, layer.emit("Max", norm, np.float32(1e-6).reshape(())))
+    return layer.emit("Div", x, layer.emit("Max", norm, scalar(1e-6)))
 
 
 @operator("LOCAL_RESPONSE_NORMALIZATION")
 def local_response_normalization(layer: Layer) -> Arranged:
     """ONNX divides alpha by the number of channels it sums."""
     size = 2 * layer.integer("radius") + 1
-    x = layer.transpose(layer.real(0), TO_PLANES)
+    x = layer.arranged(0)
     alpha, beta, bias = layer.number("alpha") * size, layer.number("beta"), layer.number("bias")
     return Arranged(layer.emit("LRN", x, alpha=alpha, beta=beta, bias=bias, size=size), FROM_PLANES)

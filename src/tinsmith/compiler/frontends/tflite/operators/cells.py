@@ -1,4 +1,4 @@
-"""One step of an LSTM as TFLite defines it: peepholes, coupled gates, layer normalisation, clips, projection."""
+"""One step of an LSTM as TFLite defines it: with peepholes, layer normalisation, clips and a projection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.tflite.convert import activate
-from tinsmith.compiler.frontends.tflite.layer import Layer, real_values
+from tinsmith.compiler.frontends.tflite.layer import Layer, real_values, scalar
 from tinsmith.compiler.frontends.tflite.schema import ACTIVATIONS
 
 Array = NDArray[Any]
@@ -81,16 +81,18 @@ class Cell:
 
 
 def read_cell(layer: Layer, first: int, normalisation: int | None = None) -> Cell:
-    """The cell whose weights are from input `first`, its coefficients of normalisation from `normalisation`."""
+    """The cell whose weights are from input `first`, coefficients of normalisation from `normalisation`."""
     activation = layer.integer("activation")
     if not 0 <= activation < len(ACTIVATIONS):
         raise layer.refuse(f"its activation is number {activation}")
-    gates = [_gate(layer, first, number, normalisation) for number in range(4)]
-    if any(gate is None for gate in gates[1:]):
+    entry, forget, cell, output = (_gate(layer, first, number, normalisation) for number in range(4))
+    if forget is None or cell is None or output is None:
         raise layer.refuse("weights of its forget, cell or output gate are left out")
     return Cell(
-        gates[0],
-        *gates[1:],  # type: ignore[arg-type]
+        entry,
+        forget,
+        cell,
+        output,
         projection=_optional(layer, first + 15),
         projection_bias=_optional(layer, first + 16),
         activation=ACTIVATIONS[activation],
@@ -128,7 +130,7 @@ def step(layer: Layer, cell: Cell, x: str, h: str, c: str) -> tuple[str, str]:
     """The next h and c of x [batch, in], h [batch, outputs] and c [batch, units]."""
     forget = layer.emit("Sigmoid", _sum(layer, cell.forget, x, h, c))
     if cell.input is None:
-        entry = layer.emit("Sub", np.ones((), np.float32), forget)
+        entry = layer.emit("Sub", scalar(1), forget)
     else:
         entry = layer.emit("Sigmoid", _sum(layer, cell.input, x, h, c))
     candidate = activate(layer, _sum(layer, cell.cell, x, h, c), cell.activation)

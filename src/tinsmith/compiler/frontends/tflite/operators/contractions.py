@@ -8,15 +8,13 @@ from tinsmith.compiler.frontends.tflite.registry import operator
 
 @operator("FULLY_CONNECTED")
 def fully_connected(layer: Layer) -> str:
-    """Weights [out, in], a bias. The input is taken as rows of `in` elements, unless its dimensions are kept."""
+    """Weights [out, in], a bias. The input is rows of `in` elements, unless its dimensions are kept."""
     if layer.integer("weights_format"):
         raise layer.refuse("its weights are shuffled")
-    outputs, inputs = (*layer.shape(1), 0, 0)[:2]
-    if layer.rank(1) != 2 or inputs < 1:
+    if layer.rank(1) != 2 or layer.shape(1)[1] < 1:
         raise layer.refuse(f"its weights have the shape {list(layer.shape(1))}, expected 2 dimensions")
-    x, shape = layer.real(0), layer.shape(0)
-    keeps = layer.flag("keep_num_dims")
-    if not keeps and (len(shape) != 2 or shape[1] != inputs):
+    x, shape, inputs = layer.real(0), layer.shape(0), layer.shape(1)[1]
+    if not layer.flag("keep_num_dims") and (len(shape) != 2 or shape[1] != inputs):
         x = layer.reshape(x, [-1, inputs])
     if layer.known(1) is None:
         weights = layer.transpose(layer.real(1), (1, 0))

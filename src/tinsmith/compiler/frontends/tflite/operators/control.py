@@ -74,6 +74,10 @@ def _scalar(layer: Layer, value: Operand) -> str:
 
 @operator("CALL", moves=True)
 def call(layer: Layer) -> tuple[Operand, ...]:
+    return _called(layer)
+
+
+def _called(layer: Layer) -> tuple[Operand, ...]:
     given = [layer.stored(index) for index in range(layer.count)]
     return tuple(inline(layer.graph, layer, layer.integer("subgraph"), given))
 
@@ -81,7 +85,7 @@ def call(layer: Layer) -> tuple[Operand, ...]:
 @operator("STABLEHLO_COMPOSITE", moves=True)
 def composite(layer: Layer) -> tuple[Operand, ...]:
     """A layer by name, and a subgraph that says what it computes."""
-    return call(layer)
+    return _called(layer)
 
 
 @operator("CALL_ONCE")

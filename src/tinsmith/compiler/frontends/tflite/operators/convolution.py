@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinsmith.compiler.frontends.tflite.layer import TO_PLANES, Arrange, Arranged, Layer
@@ -16,6 +18,19 @@ _MEDIAPIPE_SAME = 1
 def auto_pad(layer: Layer) -> str:
     """SAME rounds the size of the output up, and has the odd row of padding at the end."""
     return "SAME_UPPER" if layer.integer("padding") == SAME else "VALID"
+
+
+def padding(layer: Layer, kernel: list[int], axes: str = "hw") -> dict[str, Any]:
+    """The same as an attribute of Conv: as numbers where the sizes of the image are known."""
+    sizes = layer.shape(0)[1:-1]
+    if layer.integer("padding") != SAME or min(sizes, default=-1) < 0:
+        return {"auto_pad": auto_pad(layer)}
+    strides, dilations = _spatial(layer, "stride", axes), _spatial(layer, "dilation", axes)
+    totals = [
+        max(0, (-(-size // stride) - 1) * stride + (k - 1) * dilation + 1 - size)
+        for size, k, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True)
+    ]
+    return {"pads": [total // 2 for total in totals] + [total - total // 2 for total in totals]}
 
 
 def _spatial(layer: Layer, name: str, axes: str = "hw") -> list[int]:
@@ -53,7 +68,7 @@ def depthwise_conv_2d(layer: Layer) -> Arranged:
 
 
 def _conv(layer: Layer, weights: str, kernel: list[int], groups: int) -> Arranged:
-    x = layer.transpose(layer.real(0), TO_PLANES)
+    x = layer.arranged(0)
     bias = layer.bias(2)
     out = layer.emit(
         "Conv",
@@ -64,7 +79,7 @@ def _conv(layer: Layer, weights: str, kernel: list[int], groups: int) -> Arrange
         strides=_spatial(layer, "stride"),
         dilations=_spatial(layer, "dilation"),
         group=groups,
-        auto_pad=auto_pad(layer),
+        **padding(layer, kernel),
     )
     return Arranged(out)
 
@@ -73,7 +88,7 @@ def _conv(layer: Layer, weights: str, kernel: list[int], groups: int) -> Arrange
 def conv_3d(layer: Layer) -> Arranged:
     """Weights [depth, height, width, in / groups, out]."""
     *kernel, channels, _ = _weights_shape(layer, 5)
-    x = layer.transpose(layer.real(0), _TO_VOLUMES)
+    x = layer.arranged(0, _TO_VOLUMES)
     bias = layer.bias(2)
     out = layer.emit(
         "Conv",
@@ -84,7 +99,7 @@ def conv_3d(layer: Layer) -> Arranged:
         strides=_spatial(layer, "stride", "dhw"),
         dilations=_spatial(layer, "dilation", "dhw"),
         group=max(1, layer.shape(0)[-1] // channels),
-        auto_pad=auto_pad(layer),
+        **padding(layer, list(kernel), "dhw"),
     )
     return Arranged(out, _FROM_VOLUMES)
 
@@ -103,7 +118,7 @@ def conv_3d_transpose(layer: Layer) -> Arranged:
 
 @operator("Convolution2DTransposeBias", custom=True)
 def convolution_2d_transpose_bias(layer: Layer) -> Arranged:
-    """MediaPipe's own: the image, weights [out, height, width, in], a bias; padding and strides are integers."""
+    """MediaPipe's own: the image, weights [out, height, width, in], a bias; options are three integers."""
     numbers = np.frombuffer(layer.operator.custom_options[:12], "<i4")
     if numbers.size < 3 or min(numbers[1:]) < 1:
         raise layer.refuse(f"its options are {numbers.tolist()}, expected a padding and two strides")
@@ -112,7 +127,7 @@ def convolution_2d_transpose_bias(layer: Layer) -> Arranged:
     bias = layer.bias(2)
     out = layer.emit(
         "ConvTranspose",
-        layer.transpose(layer.real(0), TO_PLANES),
+        layer.arranged(0),
         layer.weights(1, lambda w: w.transpose(3, 0, 1, 2), axis=1),
         *([] if bias is None else [bias]),
         kernel_shape=[height, width],
@@ -141,7 +156,7 @@ def _transposed(layer: Layer, axes: str, arrange: Arrange, order: tuple[int, ...
     added = layer.bias(bias, weights, image)
     out = layer.emit(
         "ConvTranspose",
-        layer.transpose(layer.real(image), order),
+        layer.arranged(image, order),
         layer.weights(weights, arrange, axis=1, image=image),
         *([] if added is None else [added]),
         kernel_shape=kernel,

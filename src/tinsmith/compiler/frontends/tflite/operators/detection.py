@@ -6,7 +6,7 @@ import numpy as np
 
 from tinsmith.compiler.formats.flexbuffer import FlexbufferError, read_map
 from tinsmith.compiler.frontends.tflite.graph import Operand
-from tinsmith.compiler.frontends.tflite.layer import Layer
+from tinsmith.compiler.frontends.tflite.layer import Layer, scalar
 from tinsmith.compiler.frontends.tflite.operators.cells import real_array
 from tinsmith.compiler.frontends.tflite.registry import operator
 
@@ -27,7 +27,7 @@ def non_max_suppression_v5(layer: Layer) -> tuple[str, str, str]:
     boxes, count = _suppressed(layer)
     scores = layer.emit("Gather", layer.real(1), boxes, axis=0)
     counts = layer.emit("Less", np.arange(_most(layer), dtype=np.int32), count)
-    return boxes, layer.emit("Where", counts, scores, np.zeros((), np.float32)), count
+    return boxes, layer.emit("Where", counts, scores, scalar(0)), count
 
 
 def _most(layer: Layer) -> int:
@@ -70,7 +70,7 @@ def detection_postprocess(layer: Layer) -> tuple[str, str, str, str]:
     best = layer.emit("Gather", layer.emit("Squeeze", boxes, np.array([0])), chosen, axis=0)
     count = layer.emit("Shape", chosen)
     counts = layer.emit("Less", np.arange(most), count)
-    zero = np.zeros((), np.float32)
+    zero = scalar(0)
     rows = layer.emit("Gather", best, _clamped_rows(layer, count, most), axis=0)
     rows = layer.emit("Where", layer.emit("Unsqueeze", counts, np.array([1])), rows, zero)
     found = layer.cast(count, "float32")
@@ -102,7 +102,7 @@ def _options(layer: Layer) -> dict[str, float]:
 
 
 def _decoded(layer: Layer, options: dict[str, float]) -> str:
-    """[1, n, 4] of (top, left, bottom, right): centres move by sizes of anchors, sizes grow by an exponential."""
+    """[1, n, 4] of (top, left, bottom, right): centres move by sizes of anchors, sizes grow exponentially."""
     anchors = real_array(layer, 2)[None]
     middle, size = anchors[..., :2], anchors[..., 2:]
     scale = [

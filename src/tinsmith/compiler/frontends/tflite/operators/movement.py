@@ -19,7 +19,7 @@ def transpose(layer: Layer) -> str:
     order = layer.integers(1)
     if sorted(order) != list(range(layer.rank(0))):
         raise layer.refuse(f"it transposes by {order[:16]}, expected each of {layer.rank(0)} dimensions once")
-    return layer.transpose(layer.value(0), order)
+    return layer.arranged(0, tuple(order))
 
 
 @operator("CONCATENATION", moves=True)
@@ -89,7 +89,7 @@ def reverse_sequence(layer: Layer) -> str:
     if batch == time:
         raise layer.refuse("seq_dim and batch_dim are the same")
     order = [batch, time, *(dim for dim in range(rank) if dim not in (batch, time))]
-    x = layer.transpose(layer.value(0), order)
+    x = layer.arranged(0, tuple(order))
     reversed_ = layer.emit("ReverseSequence", x, layer.sizes(1), batch_axis=0, time_axis=1)
     return layer.transpose(reversed_, [order.index(dim) for dim in range(rank)])
 

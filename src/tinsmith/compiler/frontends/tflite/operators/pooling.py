@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tflite.layer import FROM_PLANES, TO_PLANES, Arranged, Layer
+from tinsmith.compiler.frontends.tflite.layer import FROM_PLANES, Arranged, Layer, scalar
 from tinsmith.compiler.frontends.tflite.operators.convolution import auto_pad
 from tinsmith.compiler.frontends.tflite.registry import operator
 
@@ -20,28 +20,28 @@ def _window(layer: Layer) -> dict[str, list[int] | str]:
 
 @operator("MAX_POOL_2D", moves=True)
 def max_pool_2d(layer: Layer) -> Arranged:
-    x = layer.transpose(layer.value(0), TO_PLANES)
+    x = layer.arranged(0)
     return Arranged(layer.emit("MaxPool", x, **_window(layer)))
 
 
 @operator("AVERAGE_POOL_2D")
 def average_pool_2d(layer: Layer) -> Arranged:
-    x = layer.transpose(layer.real(0), TO_PLANES)
+    x = layer.arranged(0)
     return Arranged(layer.emit("AveragePool", x, **_window(layer)))
 
 
 @operator("L2_POOL_2D")
 def l2_pool_2d(layer: Layer) -> Arranged:
-    x = layer.transpose(layer.real(0), TO_PLANES)
+    x = layer.arranged(0)
     mean = layer.emit("AveragePool", layer.emit("Mul", x, x), **_window(layer))
     return Arranged(layer.emit("Sqrt", mean))
 
 
 @operator("MaxPoolingWithArgmax2D", custom=True)
 def max_pooling_with_argmax_2d(layer: Layer) -> tuple[Arranged, Arranged]:
-    """MediaPipe's own: the largest of a window, and at which element of the window, counted by rows, as a float."""
+    """MediaPipe's own: the largest of a window, and which of its elements that is, by rows, as a float."""
     width, height, stride_w, stride_h, padding = _options(layer)
-    x = layer.transpose(layer.real(0), TO_PLANES)
+    x = layer.arranged(0)
     pad = "SAME_UPPER" if padding == _SAME else "VALID"
     out, place = layer.emit_all(
         "MaxPool",
@@ -69,14 +69,14 @@ def max_pooling_with_argmax_2d(layer: Layer) -> tuple[Arranged, Arranged]:
 @operator("MaxUnpooling2D", custom=True)
 def max_unpooling_2d(layer: Layer) -> Arranged:
     """MediaPipe's own: puts elements back where the pooling found them; its windows do not overlap."""
-    width, height, stride_w, stride_h, padding = _options(layer)
+    width, height, stride_w, stride_h, _ = _options(layer)
     _, rows, columns, _ = layer.static_shape(0)
     if (stride_h, stride_w) != (height, width):
         raise layer.refuse(f"windows of {height} x {width} with strides {stride_h} x {stride_w}")
-    x, index = (layer.transpose(layer.real(i), TO_PLANES) for i in (0, 1))
+    x, index = (layer.arranged(i) for i in (0, 1))
     x, index = (layer.emit("Unsqueeze", value, np.array([3, 5])) for value in (x, index))
     cells = np.arange(height * width, dtype=np.float32).reshape(1, 1, 1, height, 1, width)
-    out = layer.emit("Where", layer.emit("Equal", index, cells), x, np.float32(0).reshape(()))
+    out = layer.emit("Where", layer.emit("Equal", index, cells), x, scalar(0))
     channels = layer.shape(0)[-1]
     out = layer.reshape(out, [-1, channels, rows * height, columns * width])
     return Arranged(out, FROM_PLANES)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import Operand
-from tinsmith.compiler.frontends.tflite.layer import Layer
+from tinsmith.compiler.frontends.tflite.graph import TYPES, Operand
+from tinsmith.compiler.frontends.tflite.layer import Layer, scalar
 from tinsmith.compiler.frontends.tflite.registry import operator
 
 
@@ -42,10 +42,11 @@ def cast(layer: Layer) -> str:
 
 @operator("BITCAST")
 def bitcast(layer: Layer) -> str:
+    """The same bits as another type."""
     source, wanted = layer.tensor(0).dtype, layer.output().dtype
-    if np.dtype(source).itemsize != np.dtype(wanted).itemsize:
-        raise layer.refuse(f"it makes {wanted} of {source}, of another size")
-    raise layer.refuse(f"it takes the bits of {source} for {wanted}")
+    if not {source, wanted} <= TYPES.keys() or np.dtype(source).itemsize != np.dtype(wanted).itemsize:
+        raise layer.refuse(f"it makes {wanted} of {source}, which has another size")
+    return layer.emit("BitCast", layer.stored(0), to=TYPES[wanted])
 
 
 @operator("FAKE_QUANT")
@@ -57,8 +58,9 @@ def fake_quant(layer: Layer) -> str:
     first, last = int(layer.flag("narrow_range")), 2**bits - 1
     scale = np.float32((np.float32(high) - np.float32(low)) / np.float32(last - first))
     zero = np.clip(np.round(first - np.float32(low) / scale), first, last)
-    bounds = [((limit - zero) * scale).astype(np.float32).reshape(()) for limit in (first, last)]
+    step = scalar(float(scale))
+    bounds = [scalar(float((limit - zero) * scale)) for limit in (first, last)]
     held = layer.emit("Clip", layer.real(0), *bounds)
-    steps = layer.emit("Div", layer.emit("Sub", held, bounds[0]), scale.reshape(()))
-    steps = layer.emit("Floor", layer.emit("Add", steps, np.float32(0.5).reshape(())))
-    return layer.emit("Add", layer.emit("Mul", steps, scale.reshape(())), bounds[0])
+    steps = layer.emit("Div", layer.emit("Sub", held, bounds[0]), step)
+    steps = layer.emit("Floor", layer.emit("Add", steps, scalar(0.5)))
+    return layer.emit("Add", layer.emit("Mul", steps, step), bounds[0])

@@ -11,15 +11,15 @@ from onnx import TensorProto, helper
 
 from tinsmith.compiler.frontends.tflite.convert import activate, finish
 from tinsmith.compiler.frontends.tflite.graph import Graph
-from tinsmith.compiler.frontends.tflite.layer import Layer
+from tinsmith.compiler.frontends.tflite.layer import Layer, scalar
 from tinsmith.compiler.frontends.tflite.operators.cells import Cell, read_cell, real_array, step
 from tinsmith.compiler.frontends.tflite.registry import operator
 from tinsmith.compiler.frontends.tflite.schema import ACTIVATIONS
 from tinsmith.compiler.frontends.tflite.state import read_state, write_state
 
 _STARTS = (
-    "recurrent layers start from zero at every call, as the layers they were made of do; LiteRT's interpreter "
-    "goes on where the last call stopped unless its variables are reset"
+    "recurrent layers start from zero at every call, as the layers they were made of do; LiteRT goes on "
+    "where the last call stopped unless its variables are reset"
 )
 _H, _C = 18, 19
 """Inputs of an LSTM that are its states."""
@@ -175,7 +175,7 @@ def _zeros(layer: Layer, x: str, size: int) -> str:
     """[batch, size]"""
     batch = layer.emit("Shape", x, start=1, end=2)
     shape = layer.emit("Concat", batch, np.array([size]), axis=0)
-    return layer.emit("Expand", np.zeros((), np.float32), shape)
+    return layer.emit("Expand", scalar(0), shape)
 
 
 def _scan(

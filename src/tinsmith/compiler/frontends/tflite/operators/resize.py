@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tflite.layer import TO_PLANES, Arranged, Layer
+from tinsmith.compiler.frontends.tflite.layer import Arranged, Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
 
 
@@ -15,7 +15,7 @@ def resize_bilinear(layer: Layer) -> Arranged:
         places = "align_corners"
     elif layer.flag("half_pixel_centers"):
         places = "half_pixel"
-    x = layer.transpose(layer.real(0), TO_PLANES)
+    x = layer.arranged(0)
     before = layer.emit("Shape", x, start=0, end=2)
     sizes = layer.emit("Concat", before, layer.sizes(1), axis=0)
     return Arranged(
@@ -41,4 +41,4 @@ def _nearest(layer: Layer, size: int, wanted: int) -> np.ndarray[tuple[int, ...]
     places = (np.arange(wanted, dtype=np.float32) + offset) * scale
     # Halves away from zero: none of them is negative.
     places = np.floor(places + np.float32(0.5)) if align else np.floor(places)
-    return np.minimum(places.astype(np.int64), size - 1)
+    return np.minimum(places, size - 1).astype(np.int64)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from tinsmith.compiler.frontends.tflite.layer import TO_PLANES, Arranged, Layer
+import numpy as np
+from numpy.typing import NDArray
+
+from tinsmith.compiler.frontends.tflite.layer import Arranged, Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
 
 
@@ -22,7 +25,7 @@ def _blocks(layer: Layer, kind: str) -> Arranged:
     size = layer.integer("block_size")
     if size < 1:
         raise layer.refuse(f"blocks of {size}")
-    return Arranged(layer.emit(kind, layer.transpose(layer.value(0), TO_PLANES), blocksize=size))
+    return Arranged(layer.emit(kind, layer.arranged(0), blocksize=size))
 
 
 @operator("SPACE_TO_BATCH_ND", moves=True)
@@ -85,8 +88,8 @@ def _sizes(layer: Layer, count: int) -> tuple[list[int], list[int]]:
     return sizes[:count], sizes[count:]
 
 
-def _zero(layer: Layer) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def _zero(layer: Layer) -> NDArray[Any]:
     tensor = layer.tensor(0)
     if layer.gives_codes and tensor.quantization is not None:
-        return tensor.quantization.zero[0].astype(tensor.dtype).reshape(())
+        return np.array(tensor.quantization.zero[0], tensor.dtype)
     return np.zeros((), "float32" if layer.is_quantised(0) else tensor.dtype)

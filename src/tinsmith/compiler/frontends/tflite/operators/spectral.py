@@ -10,7 +10,7 @@ from tinsmith.compiler.frontends.tflite.registry import operator
 
 @operator("RFFT2D")
 def rfft2d(layer: Layer) -> str:
-    """Inputs: [.., height, width], the lengths of the two transforms; what lacks is 0, what is over is cut."""
+    """Inputs: [.., height, width], the lengths of both transforms; what lacks is 0, what is over is cut."""
     height, width = layer.integers(1)
     rank = layer.rank(0)
     x = layer.emit("Unsqueeze", layer.real(0), np.array([-1]))
