@@ -23,8 +23,20 @@ Array = NDArray[Any]
 Arrays = list[Array]
 
 TYPES = {
-    **{"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9},
-    **{"complex64": 8, "uint32": 15, "int4": 17, "resource": 13, "string": 5, "float64": 10},
+    "float32": 0,
+    "float16": 1,
+    "int32": 2,
+    "uint8": 3,
+    "int64": 4,
+    "bool": 6,
+    "int16": 7,
+    "int8": 9,
+    "complex64": 8,
+    "uint32": 15,
+    "int4": 17,
+    "resource": 13,
+    "string": 5,
+    "float64": 10,
 }
 
 

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from onnx.reference import ReferenceEvaluator
 
 from tests.compiler.frontends.tflite.build import close, evaluate, feeds_of, litert, read_bytes
-from tests.compiler.frontends.tflite.cases import CASES
+from tests.compiler.frontends.tflite.moving_cases import CASES
 from tinsmith.compiler.frontends.tflite.registry import find, known
 from tinsmith.compiler.frontends.tflite.schema import OPERATORS
 
@@ -23,14 +23,18 @@ FAST = {
 """Compared with LiteRT's other kernels."""
 
 ELSEWHERE = {
-    "test_control": ["ASSIGN_VARIABLE", "CALL", "CALL_ONCE", "IF", "READ_VARIABLE", "STABLEHLO_COMPOSITE"]
-    + ["VAR_HANDLE", "WHILE"],
+    "test_control": [
+        *("ASSIGN_VARIABLE", "CALL", "CALL_ONCE", "IF", "READ_VARIABLE", "STABLEHLO_COMPOSITE"),
+        *("VAR_HANDLE", "WHILE"),
+    ],
     "test_convolution": ["Convolution2DTransposeBias"],
     "test_detection": ["NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "TFLite_Detection_PostProcess"],
     "test_pooling": ["MaxPoolingWithArgmax2D", "MaxUnpooling2D"],
     "test_quantization": ["DENSIFY"],
-    "test_recurrent": ["BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN", "SVDF"]
-    + ["UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"],
+    "test_recurrent": [
+        *("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN", "SVDF"),
+        *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
+    ],
     "test_spectral": ["COMPLEX_ABS", "IMAG", "REAL", "RFFT2D"],
 }
 """Operators that need more than a model of one operator; the files that test them."""

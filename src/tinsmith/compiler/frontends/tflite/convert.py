@@ -24,6 +24,8 @@ DEEPEST = 16
 MOST_ENTERED = 1000
 """Subgraphs that operators run, each time counted."""
 
+_MISFITS = (ValueError, TypeError, IndexError, KeyError, OverflowError, ZeroDivisionError)
+"""What numpy and Python say of shapes and numbers that contradict one another."""
 _ACTIVATIONS = {"RELU": (0, None), "RELU_N1_TO_1": (-1, 1), "RELU6": (0, 6)}
 
 
@@ -82,8 +84,11 @@ def convert_operators(graph: Graph) -> None:
             _convert(graph, operator, rule)
         except Refusal as refusal:
             graph.message.findings.refused(f"{_place(operator, graph.subgraph)}: {refusal}")
-            for index in operator.outputs:
-                graph.values.setdefault(index, graph.message.fresh("refused"))
+        except _MISFITS as error:
+            text = f"{_place(operator, graph.subgraph)}: its inputs and options do not fit together"
+            graph.message.findings.damaged(f"{text}: {str(error)[:200]}")
+        for index in operator.outputs:
+            graph.values.setdefault(index, "")
 
 
 def enter(layer: Layer, number: int) -> Graph:

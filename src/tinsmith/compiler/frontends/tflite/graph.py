@@ -28,7 +28,8 @@ TYPES = {
 }  # fmt: skip
 """Types of tensors that ONNX values have. A complex number is a pair of floats, see `operators/spectral`."""
 
-_LARGEST = 2**29  # elements that an operator may make constants of
+LARGEST = 2**24
+"""Elements of a constant that is not in the file."""
 
 
 class Refusal(Exception):
@@ -72,8 +73,6 @@ class Message:
 
     def constant(self, array: NDArray[Any], name: str) -> str:
         """An initializer."""
-        if array.size > _LARGEST:
-            raise Refusal(f"a constant of {array.size} elements")
         name = self.fresh(name)
         self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import TYPES, Graph, Operand, Refusal
+from tinsmith.compiler.frontends.tflite.graph import LARGEST, TYPES, Graph, Operand, Refusal
 from tinsmith.compiler.frontends.tflite.model import Operator, Tensor
 
 TO_PLANES = (0, 3, 1, 2)
@@ -109,6 +109,12 @@ class Layer:
         if not -rank <= value < rank:
             raise self.refuse(f"its axis is {value}, expected one of {rank} dimensions")
         return value % rank
+
+    def bounded(self, count: int) -> int:
+        """`count`, the elements of a constant to be made. Raises Refusal where that is out of reason."""
+        if not 0 <= count <= LARGEST:
+            raise self.refuse(f"it needs a constant of {count} elements, expected at most {LARGEST}")
+        return count
 
     def known(self, index: int) -> NDArray[Any] | None:
         """The elements of a constant input, as stored; None where only the run can tell."""

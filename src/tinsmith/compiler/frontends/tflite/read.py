@@ -21,10 +21,15 @@ VERSION = 3
 _OLDEST_CODES = 127
 """Numbers of operators up to here stand in a field of their own in files of old converters."""
 
-_SPECIAL: dict[str, Any] = {
-    **{"bfloat16": bfloat16, "int4": "int8", "int2": "int8", "uint4": "uint8"},
-    **{"float8_e4m3fn": "uint8", "float8_e5m2": "uint8"},
+_STORED: dict[str, Any] = {
+    "bfloat16": bfloat16,
+    "int4": "int8",
+    "int2": "int8",
+    "uint4": "uint8",
+    "float8_e4m3fn": "uint8",
+    "float8_e5m2": "uint8",
 }
+"""Types of `Tensor.value` that numpy does not know by the name of the tensor's."""
 
 Content = memoryview | None
 Code = tuple[str, bool]
@@ -213,7 +218,8 @@ def _options(kind: str, table: Table | None) -> dict[str, Any]:
 
 def _numpy(dtype: str) -> np.dtype[Any]:
     """Of the elements as `Tensor.value` has them."""
-    return np.dtype(_SPECIAL.get(dtype, dtype))
+    found: np.dtype[Any] = np.dtype(_STORED.get(dtype, dtype))
+    return found
 
 
 def _unpacked(content: NDArray[np.uint8], dtype: str, count: int) -> NDArray[Any]:

@@ -4,12 +4,13 @@ named after its variable, and one more output, `<name>:next`, to be given back a
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import TYPES, Message, State
+from tinsmith.compiler.frontends.tflite.graph import LARGEST, TYPES, Message, State
 from tinsmith.compiler.frontends.tflite.layer import Layer
 from tinsmith.compiler.frontends.tflite.model import Operator, Subgraph, Tensor
 
@@ -93,7 +94,8 @@ def _constant(subgraph: Subgraph, assign: Operator) -> NDArray[Any] | None:
     maker = next((op for op in subgraph.operators if tensor.index in op.outputs), None)
     if maker is not None and maker.kind == "FILL":
         fill, shape = (subgraph.tensors[index].value for index in reversed(maker.inputs))
-        if fill is not None and shape is not None and fill.size == 1:
+        small = shape is not None and math.prod(shape.reshape(-1).tolist()) <= LARGEST
+        if fill is not None and shape is not None and fill.size == 1 and small:
             return np.full(tuple(shape.reshape(-1)), fill.reshape(()), tensor.dtype)
     return None
 

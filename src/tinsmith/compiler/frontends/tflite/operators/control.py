@@ -47,7 +47,7 @@ def _bind(layer: Layer, inputs: tuple[int, ...], values: dict[int, Operand]) -> 
 
 @operator("WHILE", moves=True)
 def while_(layer: Layer) -> tuple[str, ...]:
-    """ONNX tests the condition behind the body, and once before."""
+    """ONNX tests the condition behind the body, and once before. What a round hands on keeps its type."""
     condition, body = layer.integer("cond_subgraph"), layer.integer("body_subgraph")
     start = [layer.stored(index) for index in range(layer.count)]
     (first,) = inline(layer.graph, layer, condition, start)
@@ -56,15 +56,16 @@ def while_(layer: Layer) -> tuple[str, ...]:
     for value in inputs:
         value.type.tensor_type.ClearField("shape")
     convert_operators(graph)
-    results = results_of(graph)
+    inner = Layer(graph, layer.operator)
+    types = [graph.subgraph.tensors[index].dtype for index in graph.subgraph.inputs]
+    results = [inner.cast(value, dtype) for value, dtype in zip(results_of(graph), types, strict=True)]
+    start = [layer.cast(value, dtype) for value, dtype in zip(start, types, strict=True)]
     (again,) = inline(graph, layer, condition, results)
-    again = _scalar(Layer(graph, layer.operator), again)
+    again = _scalar(inner, again)
     message = layer.graph.message
     counter = helper.make_tensor_value_info(message.fresh("round"), TensorProto.INT64, [])
     going = helper.make_tensor_value_info(message.fresh("going"), TensorProto.BOOL, [])
     loop = finish(graph, [counter, going, *inputs], [again, *results])
-    if len(results) != len(start):
-        raise layer.refuse(f"its body gives {len(results)} values, expected {len(start)}")
     return tuple(layer.emit_all("Loop", "", _scalar(layer, first), *start, outputs=len(start), body=loop))
 
 

@@ -31,7 +31,7 @@ def non_max_suppression_v5(layer: Layer) -> tuple[str, str, str]:
 
 
 def _most(layer: Layer) -> int:
-    return layer.integers(2)[0]
+    return layer.bounded(layer.integers(2)[0])
 
 
 def _suppressed(layer: Layer) -> tuple[str, str]:
@@ -57,7 +57,7 @@ def detection_postprocess(layer: Layer) -> tuple[str, str, str, str]:
     """Inputs: encoded boxes [1, n, 4], scores [1, n, classes with a background], anchors [n, 4].
     Outputs: boxes, classes and scores of the best, and their number, all as floats."""
     options = _options(layer)
-    most = int(options["max_detections"])
+    most = layer.bounded(int(options["max_detections"]))
     boxes = _decoded(layer, options)
     scores = layer.real(1)
     classes = int(options["num_classes"])

@@ -68,9 +68,7 @@ def where(layer: Layer) -> str:
 @operator("ONE_HOT", moves=True)
 def one_hot(layer: Layer) -> str:
     """Inputs: indices, depth, what is on and off; an index that is no place is off everywhere."""
-    depth, rank = layer.integers(1)[0], layer.rank(0) + 1
-    if depth < 0:
-        raise layer.refuse(f"its depth is {depth}")
+    depth, rank = layer.bounded(layer.integers(1)[0]), layer.rank(0) + 1
     axis = layer.axis(layer.integer("axis"), rank)
     places = np.arange(depth).reshape([-1 if dim == axis else 1 for dim in range(rank)])
     indices = layer.emit("Unsqueeze", layer.cast(layer.stored(0), "int64"), np.array([axis]))

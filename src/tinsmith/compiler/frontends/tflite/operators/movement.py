@@ -132,6 +132,7 @@ def mirror_pad(layer: Layer) -> str:
             continue
         if size < max(before, after) or min(before, after) < 0:
             raise layer.refuse(f"it mirrors {before} and {after} elements of a dimension of {size}")
+        layer.bounded(size)
         value = layer.emit("Gather", value, _mirrored(size, before, after), axis=axis)
     return value
 

@@ -102,6 +102,7 @@ def _starts(
     layer: Layer, axis: int, size: int, kernel: int, stride: int, pad: str
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """Where the windows along `axis` start, as an array of four dimensions."""
+    layer.bounded(size)
     count = -(-size // stride) if pad == "SAME_UPPER" else (size - kernel) // stride + 1
     if count < 1:
         raise layer.refuse(f"a window of {kernel} for {size} elements")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -123,12 +124,11 @@ def _limit(layer: Layer, which: str) -> float:
 
 def _segments(layer: Layer, count: int, reduction: str, start: float) -> str:
     """Rows of `count` segments; what has a negative number goes to one more, which is cut off."""
-    if count < 0:
-        raise layer.refuse(f"{count} segments")
     shape, leading = layer.static_shape(0), layer.rank(1)
     rest = shape[leading:]
+    layer.bounded(layer.bounded(count) * math.prod(rest))
     numbers = layer.reshape(layer.sizes(1), [-1, 1])
-    rows = layer.reshape(layer.stored(0), [int(np.prod(shape[:leading])), *rest])
+    rows = layer.reshape(layer.stored(0), [math.prod(shape[:leading]), *rest])
     numbers = layer.emit("Where", layer.emit("Less", numbers, np.array(0)), np.array(count), numbers)
     empty = np.full((count + 1, *rest), start, layer.tensor(0).dtype)
     summed = layer.emit("ScatterND", empty, numbers, rows, reduction=reduction)

@@ -28,8 +28,9 @@ def resize_nearest_neighbor(layer: Layer) -> str:
     """Rows and columns by their numbers, which TFLite computes in float32."""
     value = layer.value(0)
     for axis, (size, wanted) in enumerate(zip(layer.static_shape(0)[1:3], layer.integers(1), strict=True), 1):
-        if wanted < 1:
-            raise layer.refuse(f"its output has {wanted} rows or columns")
+        if min(size, wanted) < 1:
+            raise layer.refuse(f"its output has {wanted} rows or columns for {size}")
+        layer.bounded(wanted)
         value = layer.emit("Gather", value, _nearest(layer, size, wanted), axis=axis)
     return value
 
@@ -41,4 +42,4 @@ def _nearest(layer: Layer, size: int, wanted: int) -> np.ndarray[tuple[int, ...]
     places = (np.arange(wanted, dtype=np.float32) + offset) * scale
     # Halves away from zero: none of them is negative.
     places = np.floor(places + np.float32(0.5)) if align else np.floor(places)
-    return np.minimum(places, size - 1).astype(np.int64)
+    return np.array(np.minimum(places, size - 1), np.int64)

@@ -90,6 +90,7 @@ def broadcast_args(layer: Layer) -> Operand:
 @operator("MATRIX_DIAG", moves=True)
 def matrix_diag(layer: Layer) -> str:
     size = layer.static_shape(0)[-1]
+    layer.bounded(size * size)
     rows = layer.emit("Unsqueeze", layer.value(0), np.array([-1]))
     return layer.emit("Where", np.eye(size, dtype=bool), rows, np.zeros((), _dtype(layer)))
 
@@ -97,6 +98,7 @@ def matrix_diag(layer: Layer) -> str:
 @operator("MATRIX_SET_DIAG", moves=True)
 def matrix_set_diag(layer: Layer) -> str:
     rows, columns = layer.static_shape(0)[-2:]
+    layer.bounded(rows * columns)
     diagonal, missing = layer.value(1), columns - min(rows, columns)
     if missing:
         pads = np.zeros((2, layer.rank(1)), np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,6 +122,7 @@ def dynamic_update_slice(layer: Layer) -> str:
     shape, part = layer.static_shape(0), layer.static_shape(1)
     if len(shape) != len(part) or any(size < inner for size, inner in zip(shape, part, strict=True)):
         raise layer.refuse(f"a part of shape {list(part)} for {list(shape)}")
+    layer.bounded(math.prod(part) * max(1, len(part)))
     room = np.array(shape, np.int64) - np.array(part, np.int64)
     start = layer.emit("Max", layer.emit("Min", layer.sizes(2), room), np.zeros_like(room))
     cells = np.moveaxis(np.indices(part, np.int64), 0, -1)
