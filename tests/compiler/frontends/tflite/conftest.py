@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinsmith_runtime
 from tests.compiler.frontends.tflite.build import read_bytes
+from tests.compiler.frontends.tflite.cases import RNG
 from tinsmith.compiler.artifact.package import package
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.emit import emit
@@ -36,3 +38,9 @@ def compiled(tmp_path: Path, x86_64: Target) -> Compiled:
         )
 
     return compile_it
+
+
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    """Weights that a test draws do not depend on the tests before."""
+    RNG.bit_generator.state = np.random.default_rng(7).bit_generator.state

@@ -13,7 +13,7 @@ from tests.compiler.frontends.tflite.operators.test_quantization import half_wei
 from tests.compiler.frontends.tflite.operators.test_recurrent import lstm
 
 ROOT = Path(__file__).parents[4]
-EACH = 60
+EACH = 40
 SECONDS = 300  # a compilation that never ends fails the test
 
 

@@ -54,15 +54,17 @@ def lstm(name: str) -> Builder:
 
 
 def bidirectional_lstm(name: str) -> Builder:
-    inputs = [x(BATCH, TIME, IN), *cell(), *cell(), *states(), *states(), *[None] * 9]
-    outputs = [T((BATCH, TIME, 2 * UNITS))] if "merged" in name else [T((BATCH, TIME, UNITS))] * 2
+    merged = "merged" in name  # of batches in front LiteRT merges only the first, into memory as it finds it
+    shape = (TIME, BATCH) if merged else (BATCH, TIME)
+    inputs = [x(*shape, IN), *cell(), *cell(), *states(), *states(), *[None] * 9]
+    outputs = [T((*shape, 2 * UNITS))] if merged else [T((*shape, UNITS))] * 2
     return one(
         "BIDIRECTIONAL_SEQUENCE_LSTM",
         inputs,
         outputs,
         (
             "BidirectionalSequenceLSTMOptions",
-            {"fusedActivationFunction": 4, "timeMajor": False, "mergeOutputs": "merged" in name},
+            {"fusedActivationFunction": 4, "timeMajor": merged, "mergeOutputs": merged},
         ),
     )
 

@@ -29,7 +29,7 @@ def if_(layer: Layer) -> tuple[str, ...]:
         _bind(layer, graph.subgraph.inputs, graph.values)
         convert_operators(graph)
         branches.append(finish(graph, [], results_of(graph)))
-    condition = layer.reshape(layer.stored(0), [])
+    condition = _condition(layer, layer.stored(0))
     return tuple(
         layer.emit_all(
             "If", condition, outputs=len(layer.outputs), then_branch=branches[0], else_branch=branches[1]
@@ -61,16 +61,16 @@ def while_(layer: Layer) -> tuple[str, ...]:
     results = [inner.cast(value, dtype) for value, dtype in zip(results_of(graph), types, strict=True)]
     start = [layer.cast(value, dtype) for value, dtype in zip(start, types, strict=True)]
     (again,) = inline(graph, layer, condition, results)
-    again = _scalar(inner, again)
+    again = _condition(inner, again)
     message = layer.graph.message
     counter = helper.make_tensor_value_info(message.fresh("round"), TensorProto.INT64, [])
     going = helper.make_tensor_value_info(message.fresh("going"), TensorProto.BOOL, [])
     loop = finish(graph, [counter, going, *inputs], [again, *results])
-    return tuple(layer.emit_all("Loop", "", _scalar(layer, first), *start, outputs=len(start), body=loop))
+    return tuple(layer.emit_all("Loop", "", _condition(layer, first), *start, outputs=len(start), body=loop))
 
 
-def _scalar(layer: Layer, value: Operand) -> str:
-    return layer.reshape(value, [])
+def _condition(layer: Layer, value: Operand) -> str:
+    return layer.reshape(layer.cast(value, "bool"), [])
 
 
 @operator("CALL", moves=True)
