@@ -70,3 +70,11 @@ def test_numbers_of_operators_are_those_of_the_schema() -> None:
 def test_what_is_not_known() -> None:
     assert find("HASHTABLE", False) is None
     assert find("ADD", True) is None
+
+
+def test_the_page_lists_every_operator() -> None:
+    page = (Path(__file__).parents[4] / "docs/frameworks/tflite.md").read_text()
+    listed = page.split("## Operators")[1].split("Refused by name")[0]
+    words = set(listed.replace(",", " ").replace(".", " ").split())
+    assert {name for name, _ in known()} <= words
+    assert f"{sum(not custom for _, custom in known())} of TFLite:" in listed

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from tests.compiler.frontends.tflite.build import Builder, T, feeds_of, litert, one, read_bytes
+from tests.compiler.frontends.tflite.build import Builder, Part, T, feeds_of, litert, one, read_bytes
 from tests.compiler.frontends.tflite.cases import conv, w
 from tests.compiler.frontends.tflite.conftest import Compiled
 from tests.compiler.frontends.tflite.operators.test_quantization import network_of_integers
@@ -94,6 +94,21 @@ def test_what_does_not_fit(config: str, said: str, refused: Refused) -> None:
 
 def test_a_batch_that_the_file_fixes(refused: Refused) -> None:
     assert "expected [1, 6, 5, 3]: dimension 0 is 2" in refused('{"image": [2, 6, 5, 3]}', convolution(None))
+
+
+def test_signatures_of_other_subgraphs(tmp_path: Path) -> None:
+    """What they alone run need not be known."""
+    builder = convolution(None)
+    builder.parts.append(Part())
+    builder.operator(
+        "LSH_PROJECTION", [builder.parts[1].input(T((2,)))], [T((2,))], ("LSHProjectionOptions", {}), part=1
+    )
+    builder.signatures.append(
+        schema.SignatureDefT(inputs=[], outputs=[], signatureKey="hash", subgraphIndex=1)
+    )
+    assert read_bytes(tmp_path, builder.bytes()).warnings == (
+        "model.tflite: the first subgraph is compiled, the signatures 'hash' are left out",
+    )
 
 
 def test_text_is_refused(tmp_path: Path) -> None:

@@ -34,6 +34,9 @@ def convert(model: Model, findings: Findings) -> tuple[onnx.ModelProto, list[str
     refuse_unknown_operators(model, findings)
     findings.stop()
     message, main = Message(model, findings), model.subgraphs[0]
+    if model.other_signatures:
+        left = ", ".join(map(shown, model.other_signatures))
+        message.warnings.append(f"the first subgraph is compiled, the signatures {left} are left out")
     graph = Graph(message, main)
     inputs = [declare_input(graph, index) for index in dict.fromkeys(main.inputs)]
     names = _output_names(message, main)
@@ -57,7 +60,7 @@ def convert(model: Model, findings: Findings) -> tuple[onnx.ModelProto, list[str
 def refuse_unknown_operators(model: Model, findings: Findings) -> None:
     """Notes every kind of operator that is not compiled, with its operators."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for operator, subgraph in ((op, graph) for graph in model.subgraphs for op in graph.operators):
+    for operator, subgraph in ((op, graph) for graph in _running(model) for op in graph.operators):
         if find(operator.kind, operator.is_custom) is None:
             kind = operator.kind if not operator.is_custom else f"custom operator {operator.kind[:80]}"
             found[kind].append(_place(operator, subgraph))
@@ -73,6 +76,16 @@ def refuse_unknown_operators(model: Model, findings: Findings) -> None:
             else ""
         )
         findings.refused(f"{kind}: {', '.join(places[:LISTED])}{more}{advice}")
+
+
+def _running(model: Model) -> list[Subgraph]:
+    """The first subgraph and those that it runs, directly or not."""
+    numbers = [0]
+    for number in numbers:
+        for operator in model.subgraphs[number].operators:
+            called = {int(operator.options.get(option, 0)) for option in schema.SUBGRAPHS}
+            numbers += [n for n in sorted(called) if 0 < n < len(model.subgraphs) and n not in numbers]
+    return [model.subgraphs[number] for number in numbers]
 
 
 def convert_operators(graph: Graph) -> None:

@@ -93,3 +93,5 @@ class Model:
     subgraphs: tuple[Subgraph, ...]
     aliases: Mapping[str, int] = field(default_factory=dict)
     """Names that signatures give the inputs of the first subgraph: its tensors."""
+    other_signatures: tuple[str, ...] = ()
+    """Those of other subgraphs."""

@@ -48,7 +48,9 @@ def read_model(root: Table, data: memoryview, findings: Findings) -> Model:
         subgraphs.append(_Reader(number, codes, buffers, findings).subgraph(table))
     if not subgraphs:
         findings.damaged("the file holds no subgraph")
-    return Model(version, root.text(3), tuple(subgraphs), _aliases(root))
+    signatures = list(root.tables(7))
+    others = tuple(table.text(2) for table in signatures if table.scalar(4, "uint32", 0))
+    return Model(version, root.text(3), tuple(subgraphs), _aliases(signatures), others)
 
 
 def _code(table: Table) -> Code:
@@ -71,10 +73,10 @@ def _content(table: Table, data: memoryview) -> Content:
     return table.vector(0, "uint8").data if table.has(0) else None
 
 
-def _aliases(root: Table) -> dict[str, int]:
+def _aliases(signatures: Sequence[Table]) -> dict[str, int]:
     return {
         entry.text(0): int(entry.scalar(1, "uint32", 0))
-        for signature in root.tables(7)
+        for signature in signatures
         if signature.scalar(4, "uint32", 0) == 0
         for entry in signature.tables(0)
     }
@@ -128,6 +130,8 @@ class _Reader:
         if signature and len(signature) != len(default):
             self._damaged(f"{place} has the shapes {list(default)} and {list(signature[:MAX_RANK])}")
             signature = ()
+        if table.scalar(10, "uint32", 0):
+            self._findings.refused(f"{self._place}{place} lies in another file, which is not read")
         value = self._value(place, int(table.scalar(2, "uint32", 0)), dtype, default, table.table(6))
         shape = tuple(-1 if size < 0 else size for size in signature) or default
         return Tensor(

@@ -122,6 +122,9 @@ OPTIONS: dict[str, tuple[Field, ...]] = {
 }
 """By operator; one that is missing here needs none of its options."""
 
+SUBGRAPHS = ("then_subgraph", "else_subgraph", "cond_subgraph", "body_subgraph", "subgraph")
+"""Options that are numbers of subgraphs."""
+
 SECOND_OPTIONS = frozenset(name for name in OPTIONS if name.startswith("STABLEHLO_"))
 """Operators whose options are in the second union of an operator."""
 

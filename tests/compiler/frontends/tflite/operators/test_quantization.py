@@ -64,7 +64,11 @@ def network_of_integers() -> Builder:
         version=4,
     )[0]
     part.outputs = builder.operator(
-        "SOFTMAX", [dense], [q(1, 10, scale=1 / 256, zero=-128)], ("SoftmaxOptions", {"beta": 0.02}), version=2
+        "SOFTMAX",
+        [dense],
+        [q(1, 10, scale=1 / 256, zero=-128)],
+        ("SoftmaxOptions", {"beta": 0.02}),
+        version=2,
     )
     part.outputs = [third, total, dense, *part.outputs]
     return builder
