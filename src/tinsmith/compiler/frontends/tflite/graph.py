@@ -32,6 +32,28 @@ LARGEST = 2**24
 """Elements of a constant that is not in the file."""
 
 
+SINKING = frozenset(
+    (
+        *(
+            "Abs",
+            "Add",
+            "Clip",
+            "Concat",
+            "Cos",
+            "DequantizeLinear",
+            "Div",
+            "Elu",
+            "Exp",
+            "Gelu",
+            "HardSwish",
+        ),
+        *("LeakyRelu", "Log", "Max", "Min", "Mul", "Neg", "PRelu", "Pad", "Pow", "QuantizeLinear"),
+        *("Reciprocal", "Relu", "Sigmoid", "Sin", "Sqrt", "Sub", "Tanh"),
+    )
+)
+"""Operators that do the same to an image whatever the order of its dimensions."""
+
+
 class Refusal(Exception):
     """Something about one operator that is not compiled."""
 
@@ -55,6 +77,7 @@ class Message:
     model: Model
     findings: Findings
     initializers: list[onnx.TensorProto] = field(default_factory=list)
+    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     """By the name of a resource variable, or `tensor <index>` of a variable tensor."""
     warnings: list[str] = field(default_factory=list)
@@ -74,6 +97,7 @@ class Message:
     def constant(self, array: NDArray[Any], name: str) -> str:
         """An initializer."""
         name = self.fresh(name)
+        self.constants[name] = array
         self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
@@ -94,7 +118,22 @@ class Graph:
     def emit(
         self, layer: str, kind: str, inputs: Sequence[Operand], outputs: int = 1, **attributes: Any
     ) -> list[str]:
-        """Adds a node; gives its outputs. The first is also its name: that of its layer and the kind."""
+        """Adds a node; gives its outputs. The first is also its name: that of its layer and the kind.
+
+        A node that does not mind the order of dimensions comes before transposes of its inputs.
+        """
+        if outputs == 1 and (sunk := self._sunk(kind, inputs)) is not None:
+            order, inner = sunk
+            if kind == "Concat":
+                attributes["axis"] = order[attributes["axis"]]
+            (result,) = self.add(layer, kind, inner, 1, **attributes)
+            return [self.transpose(layer, result, order)]
+        return self.add(layer, kind, inputs, outputs, **attributes)
+
+    def add(
+        self, layer: str, kind: str, inputs: Sequence[Operand], outputs: int = 1, **attributes: Any
+    ) -> list[str]:
+        """The same, with transposes left where they are."""
         names = [self.name(value, layer) for value in inputs]
         results = [self.message.fresh(f"{layer}/{kind}") for _ in range(outputs)]
         attributes = {key: value for key, value in attributes.items() if value is not None}
@@ -111,6 +150,36 @@ class Graph:
         self._transposed[result] = (source, joined)
         return result
 
+    def _sunk(self, kind: str, inputs: Sequence[Operand]) -> tuple[tuple[int, ...], list[Operand]] | None:
+        """The order of a transpose that may come behind a node rather than before it, and the inputs then.
+
+        So that one transpose and the next, before a convolution, undo one another.
+        """
+        if kind not in SINKING:
+            return None
+        moved = [self._transposed.get(value) if isinstance(value, str) else None for value in inputs]
+        orders = {entry[1] for entry in moved if entry is not None}
+        if len(orders) != 1:
+            return None
+        (order,) = orders
+        inner: list[Operand] = []
+        for place, (value, entry) in enumerate(zip(inputs, moved, strict=True)):
+            known = value if isinstance(value, np.ndarray) else self.message.constants.get(value)
+            if entry is not None:
+                inner.append(entry[0])
+            elif known is None or known.ndim > len(order):
+                return None
+            elif kind == "Pad" and place == 1:
+                inner.append(_moved_back(known.reshape(2, -1), order))
+            elif known.ndim == 0:
+                inner.append(value)
+            elif kind in ("Pad", "QuantizeLinear", "DequantizeLinear"):
+                return None
+            else:
+                whole = known.reshape((1,) * (len(order) - known.ndim) + known.shape)
+                inner.append(whole.transpose(np.argsort(order)))
+        return order, inner
+
     def name(self, value: Operand, layer: str) -> str:
         """The name of a value, of an initializer where it is a constant."""
         return value if isinstance(value, str) else self.message.constant(value, f"{layer}/constant")
@@ -124,6 +193,13 @@ class Graph:
         if 0 in tensor.default and not tensor.is_variable:
             return np.empty(tensor.default, TYPES.get(tensor.dtype) and tensor.dtype)
         raise Refusal(f"its input {tensor.name!r} is computed by no operator before it")
+
+
+def _moved_back(pads: NDArray[Any], order: tuple[int, ...]) -> NDArray[Any]:
+    """Paddings before and behind each dimension, for what a transpose by `order` makes of it."""
+    moved = np.empty_like(pads)
+    moved[:, list(order)] = pads
+    return moved.reshape(-1)
 
 
 def declare(name: str, dtype: str, shape: tuple[int, ...] | None) -> onnx.ValueInfoProto:

@@ -158,7 +158,7 @@ class Layer:
         contraction of what was dequantised is one of integers."""
         if self._moves or not self.is_quantised(index) or self.known(index) is not None:
             return self.transpose(self.value(index), order)
-        return self.dequantised(self.transpose(self.stored(index), order), self.tensor(index))
+        return self.dequantised(self.transpose(self.stored(index), order), self.tensor(index), stays=True)
 
     def _real(self, index: int, tensor: Tensor) -> str:
         if not self.is_quantised(index):
@@ -173,8 +173,11 @@ class Layer:
         tensor = self.tensor(index)
         return tensor.is_quantised and (tensor.dtype != "int32" or self.known(index) is not None)
 
-    def dequantised(self, codes: Operand, tensor: Tensor, axis: int = 0) -> str:
-        """The real numbers that `codes` of `tensor` stand for; scales of each channel are along `axis`."""
+    def dequantised(self, codes: Operand, tensor: Tensor, axis: int = 0, stays: bool = False) -> str:
+        """The real numbers that `codes` of `tensor` stand for; scales of each channel are along `axis`.
+
+        What `stays` is what the next node reads, and no transpose between.
+        """
         form = tensor.quantization
         assert form is not None
         scale, zero = (
@@ -183,9 +186,10 @@ class Layer:
         )
         if not form.per_axis:
             scale, zero = scale.reshape(()), zero.reshape(-1)[0]
-        return self.emit(
-            "DequantizeLinear", codes, scale, np.asarray(zero), axis=axis if form.per_axis else None
-        )
+        inputs = codes, scale, np.asarray(zero)
+        if stays:
+            return self.graph.add(self.name, "DequantizeLinear", inputs)[0]
+        return self.emit("DequantizeLinear", *inputs, axis=axis if form.per_axis else None)
 
     def weights(self, index: int, arrange: Arrange, axis: int, image: int = 0) -> str:
         """Constant weights in another arrangement, with the scales of their channels along `axis` of that.
