@@ -21,6 +21,7 @@ _MODULES = {
     "PYTORCH": "pytorch",
     "SKLEARN": "sklearn",
     "TENSORFLOW": "tensorflow",
+    "TFLITE": "tflite",
     "XGBOOST": "xgboost",
 }
 

@@ -1,0 +1,1 @@
+"""Rules that turn operators of TFLite into ONNX nodes, by family."""
