@@ -107,7 +107,7 @@ def compile_model(
         [sys.executable, "-m", "tinsmith.compiler", str(work.path)],
         check=False,
         capture_output=True,
-        timeout=900,
+        timeout=1800,
     )
     return Report.from_json(work.report.read_text())
 
@@ -120,7 +120,11 @@ def against_reference(model: dict[str, Any], artifact: Path, target: Target, tex
     inputs, outputs = manifest.inputs, [tensor.name for tensor in manifest.outputs]
     numbers = _numbers(reference["inputs"], [tensor.name for tensor in inputs])
     samples = [
-        [recorded[f"s{sample}_in{number}"] for number in numbers] for sample in range(reference["samples"])
+        [
+            np.ascontiguousarray(recorded[f"s{sample}_in{number}"], numpy_dtype(tensor.dtype))
+            for number, tensor in zip(numbers, inputs, strict=True)
+        ]
+        for sample in range(reference["samples"])
     ]
     machine = find_machine(target)
     if is_here(target, machine):
@@ -147,13 +151,7 @@ def emulated(
     artifact: Path, manifest: Manifest, target: Target, machine: Machine, samples: list[list[Any]]
 ) -> list[Arrays]:
     """What the library of a network gives for `samples`."""
-    runs = [
-        tuple(
-            np.ascontiguousarray(array, numpy_dtype(tensor.dtype))
-            for array, tensor in zip(sample, manifest.inputs, strict=True)
-        )
-        for sample in samples
-    ]
+    runs = [tuple(sample) for sample in samples]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library, plan, result = (folder / part for part in (target.library, "plan", "result"))

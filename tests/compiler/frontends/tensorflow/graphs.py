@@ -77,5 +77,5 @@ def read_folder(folder: Path, config: Any = None, **options: Any) -> Any:
         data_input_config=text,
         compiler_options=json.dumps(options) if options else None,
     )
-    model, _, warnings = message(folder, request)
-    return model, warnings
+    made = message(folder, request)
+    return made.model, made.warnings

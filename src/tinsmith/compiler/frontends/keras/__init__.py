@@ -28,8 +28,11 @@ from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.shaping import Origin, shape
 from tinsmith.compiler.shaping.findings import Findings
 from tinsmith.compiler.shaping.inputs import Declared, input_specs
+from tinsmith.compiler.toolchains import original
 from tinsmith.errors import ClientError
 from tinsmith.spec.request import CompileRequest
+
+ANSWER = Path(__file__).with_name("answer.py")
 
 
 def read(directory: Path, request: CompileRequest) -> Network:
@@ -45,7 +48,11 @@ def read(directory: Path, request: CompileRequest) -> Network:
     model, writer = load(path, origin.place)
     specs = _specs(model, request.data_input_config, origin.place)
     network = shape(_message(model, writer, specs, origin.place), origin, None)
-    return replace(network, warnings=(*network.warnings, *_warnings(model, request, origin.place)))
+    return replace(
+        network,
+        warnings=(*network.warnings, *_warnings(model, request, origin.place)),
+        original=original("tensorflow", "keras", ANSWER, [str(path)]),
+    )
 
 
 def _specs(model: Model, text: str | None, place: str) -> tuple[TensorSpec, ...]:

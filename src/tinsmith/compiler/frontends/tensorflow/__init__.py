@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -21,12 +22,14 @@ from tinsmith.compiler.frontends.tensorflow.scope import Scope
 from tinsmith.compiler.frontends.tensorflow.tensors import onnx_type
 from tinsmith.compiler.frontends.tensorflow.things import Dead, Refused, Thing
 from tinsmith.compiler.frontends.tensorflow.variables import Variables, restored_keys
-from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.ir.network import Network, Original
 from tinsmith.compiler.shaping import Origin, shape
 from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.compiler.toolchains import original
 from tinsmith.spec.options import resolve
 from tinsmith.spec.request import CompileRequest
 
+ANSWER = Path(__file__).with_name("answer.py")
 LISTED = 20
 """Nodes that a refusal names for each operator."""
 
@@ -42,14 +45,42 @@ def read(directory: Path, request: CompileRequest) -> Network:
     are missing, ambiguous or damaged and for names and shapes that the model does not have;
     "OperatorNotImplemented" for text, tables and operators that are not compiled, with their nodes.
     """
-    model, origin, warnings = message(directory, request)
-    network = shape(model, origin, None)
-    said = tuple(f"{origin.place}: {warning}" for warning in warnings)
-    return replace(network, warnings=(*network.warnings, *said))
+    made = message(directory, request)
+    network = shape(made.model, made.origin, None)
+    said = tuple(f"{made.origin.place}: {warning}" for warning in made.warnings)
+    return replace(network, warnings=(*network.warnings, *said), original=_original(made, network))
 
 
-def message(directory: Path, request: CompileRequest) -> tuple[onnx.ModelProto, Origin, list[str]]:
-    """The same as an ONNX message, where it comes from, and what the customer should know."""
+@dataclass(frozen=True)
+class Made:
+    """A model as an ONNX message."""
+
+    model: onnx.ModelProto
+    origin: Origin
+    warnings: list[str]
+    """What the customer should know."""
+    tensors: dict[str, str]
+    """Of the graph, by the names of inputs and outputs."""
+    off: list[str]
+    """Tensors of the graph that are fed with False."""
+    source: Path
+    """A graph, or the folder of a SavedModel."""
+
+
+def _original(made: Made, network: Network) -> Original | None:
+    """TensorFlow, where its toolchain is installed and the artifact calls all as the graph does."""
+    if not {spec.name for spec in (*network.inputs, *network.outputs)} <= made.tensors.keys():
+        return None
+    wanted = {
+        "inputs": [made.tensors[spec.name] for spec in network.inputs],
+        "outputs": [made.tensors[spec.name] for spec in network.outputs],
+        "off": made.off,
+    }
+    return original("tensorflow", "tensorflow_cpu", ANSWER, [str(made.source), json.dumps(wanted)])
+
+
+def message(directory: Path, request: CompileRequest) -> Made:
+    """The same as an ONNX message."""
     files = find_model(directory)
     place = files.path.relative_to(directory).as_posix()
     findings = Findings(place)
@@ -71,7 +102,10 @@ def message(directory: Path, request: CompileRequest) -> tuple[onnx.ModelProto, 
     interpreter = Interpreter(builder, program.library, variables.content)
     made = _interpreted(interpreter, program, inputs, findings)
     origin = Origin("TENSORFLOW", directory, files.path, _read_files(files, directory))
-    return made, origin, [*program.warnings, *interpreter.warnings]
+    tensors = {name: feed.reference for name, (feed, _) in inputs.specs.items()} | program.outputs
+    off = [feed.reference for feed in inputs.off]
+    source = files.path.parent if files.is_saved_model else files.path
+    return Made(made, origin, [*program.warnings, *interpreter.warnings], tensors, off, source)
 
 
 def _text(value: object) -> str | None:

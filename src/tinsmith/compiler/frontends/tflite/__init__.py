@@ -10,14 +10,16 @@ from pathlib import Path
 from tinsmith.compiler.frontends.tflite.convert import convert, tensor_name
 from tinsmith.compiler.frontends.tflite.files import find_model, parse
 from tinsmith.compiler.frontends.tflite.model import Model
-from tinsmith.compiler.ir.network import Network
+from tinsmith.compiler.ir.network import Network, Original
 from tinsmith.compiler.shaping import Origin, shape
 from tinsmith.compiler.shaping.findings import Findings, shown
 from tinsmith.compiler.shaping.inputs import Adapt, Declared, model_shape
+from tinsmith.compiler.toolchains import original
 from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import InputConfig
 from tinsmith.spec.request import CompileRequest
 
+ANSWER = Path(__file__).with_name("answer.py")
 _IMAGE_RANK = 4
 
 
@@ -34,8 +36,20 @@ def read(directory: Path, request: CompileRequest) -> Network:
     config = request.data_input_config or _derived(model)
     network = shape(message, origin, config, _habits(model))
     return replace(
-        network, warnings=(*network.warnings, *(f"{origin.place}: {warning}" for warning in warnings))
+        network,
+        warnings=(*network.warnings, *(f"{origin.place}: {warning}" for warning in warnings)),
+        original=_original(origin.path, model, network),
     )
+
+
+def _original(path: Path, model: Model, network: Network) -> Original | None:
+    """LiteRT, where its toolchain is installed; of a model with state it keeps what ours is given."""
+    main = model.subgraphs[0]
+    inputs, outputs = list(dict.fromkeys(main.inputs)), list(main.outputs)
+    if len(inputs) != len(network.inputs) or len(outputs) != len(network.outputs):
+        return None
+    tensors = json.dumps({"inputs": inputs, "outputs": outputs})
+    return original("tflite", "ai-edge-litert", ANSWER, [str(path), tensors])
 
 
 def _derived(model: Model) -> str | None:

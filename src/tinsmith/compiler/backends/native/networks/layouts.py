@@ -9,7 +9,18 @@ from tinsmith.compiler.backends.native.networks.calls import Convolution
 from tinsmith.compiler.backends.native.networks.integer_layers import IntegerLayer
 from tinsmith.compiler.backends.native.networks.layers import Layer
 from tinsmith.compiler.backends.native.networks.rewrite import retarget
-from tinsmith.compiler.ir.loops import Conv, Loops, Map, Reduce, Stage, expressions, reads, writes
+from tinsmith.compiler.ir.loops import (
+    Conv,
+    Loops,
+    Map,
+    Reduce,
+    Repeat,
+    Stage,
+    expressions,
+    read_elsewhere,
+    reads,
+    writes,
+)
 from tinsmith.compiler.ir.scalars import Layout, Load, Tensor, Var, variables, walk
 
 Pads = tuple[tuple[int, ...], tuple[int, ...]]
@@ -18,18 +29,32 @@ Pads = tuple[tuple[int, ...], tuple[int, ...]]
 
 def assign_layouts(loops: Loops) -> Loops:
     """Gives every tensor around convolutions its layout; copies where another order is asked for."""
-    stages = _with_copies(loops.stages, _pinned(loops))
-    images = _images(stages, _pinned(replace(loops, stages=tuple(stages))))
+    return replace(loops, stages=tuple(_assigned(loops.stages, {*loops.inputs, *loops.outputs})))
+
+
+def _assigned(stages: Sequence[Stage], seen: set[Tensor]) -> list[Stage]:
+    """`seen`: tensors that others read or write too."""
+    stages = [_with_body(stage, seen | read_elsewhere(stages, stage)) for stage in stages]
+    stages = _with_copies(stages, _pinned(stages, seen))
+    images = _images(stages, _pinned(stages, seen))
     halos = _halos(stages)
     changed = {tensor: replace(tensor, layout=_layout(tensor, halos.get(tensor))) for tensor in images}
-    return replace(loops, stages=tuple(retarget(stage, changed) for stage in stages))
+    return [retarget(stage, changed) for stage in stages]
 
 
-def _pinned(loops: Loops) -> set[Tensor]:
-    """Tensors that must be row-major: those the caller sees, and those that are read or written as a
-    whole."""
-    pinned = {*loops.inputs, *loops.outputs}
-    for stage in loops.stages:
+def _with_body(stage: Stage, seen: set[Tensor]) -> Stage:
+    """A loop's body by itself: what comes from outside or goes there is row-major."""
+    if not isinstance(stage, Repeat):
+        return stage
+    made = {tensor for part in stage.body for tensor in writes(part)}
+    outside = {tensor for part in stage.body for tensor in reads(part)} - made
+    return replace(stage, body=tuple(_assigned(stage.body, seen | outside)))
+
+
+def _pinned(stages: Sequence[Stage], seen: set[Tensor]) -> set[Tensor]:
+    """Tensors that must be row-major: those that others see, those read or written as a whole."""
+    pinned = set(seen)
+    for stage in stages:
         if _is_convolution(stage):
             continue
         if not isinstance(stage, Map | Reduce):
