@@ -42,6 +42,19 @@ def test_one_that_differs_ends_the_job(network: Network, truth: Answer) -> None:
         agree(replace(network, original=Original("torch 2", wrong)), examples(network).runs)
 
 
+def test_one_that_rounds_on_the_fly_is_allowed_steps(network: Network, truth: Answer) -> None:
+    def rounding(runs: Sequence[Arrays]) -> list[Arrays]:
+        return [(np.asarray(first) * np.float32(1.01), *rest) for first, *rest in truth(runs)]
+
+    original = Original("litert 2", rounding, rounds=True)
+    assert agree(replace(network, original=original), examples(network).runs)
+    far = Original(
+        "litert 2", lambda runs: [(first * 1.1, *rest) for first, *rest in truth(runs)], rounds=True
+    )
+    with pytest.raises(InternalError, match="litert 2: normal inputs"):
+        agree(replace(network, original=far), examples(network).runs)
+
+
 def test_so_does_one_with_other_outputs(network: Network, truth: Answer) -> None:
     def fewer(runs: Sequence[Arrays]) -> list[Arrays]:
         return [outputs[:-1] for outputs in truth(runs)]

@@ -49,7 +49,20 @@ def _original(path: Path, model: Model, network: Network) -> Original | None:
     if len(inputs) != len(network.inputs) or len(outputs) != len(network.outputs):
         return None
     tensors = json.dumps({"inputs": inputs, "outputs": outputs})
-    return original("tflite", "ai-edge-litert", ANSWER, [str(path), tensors])
+    found = original("tflite", "ai-edge-litert", ANSWER, [str(path), tensors])
+    return replace(found, rounds=_rounds(model)) if found else None
+
+
+def _rounds(model: Model) -> bool:
+    """Whether LiteRT rounds floats on the fly, to meet weights that are integers: we compute in floats there."""
+    return any(
+        len(operator.inputs) > 1
+        and min(operator.inputs[:2]) >= 0
+        and graph.tensors[operator.inputs[0]].dtype == "float32"
+        and graph.tensors[operator.inputs[1]].is_quantised
+        for graph in model.subgraphs
+        for operator in graph.operators
+    )
 
 
 def _derived(model: Model) -> str | None:
