@@ -24,7 +24,7 @@ class Original:
     """Per run, the arrays of the network's inputs in order to those of its outputs in order; runs are calls
     on a fresh model, in order. Raises ClientError or InternalError where the framework itself refuses."""
     rounds: bool = False
-    """It rounds real numbers to a few bits where the network does not, so that answers differ by such steps."""
+    """It rounds real numbers to a few bits where the network does not: answers differ by such steps."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def test_one_that_rounds_on_the_fly_is_allowed_steps(network: Network, truth: An
     original = Original("litert 2", rounding, rounds=True)
     assert agree(replace(network, original=original), examples(network).runs)
     far = Original(
-        "litert 2", lambda runs: [(first * 1.1, *rest) for first, *rest in truth(runs)], rounds=True
+        "litert 2", lambda runs: [(first * 1.5, *rest) for first, *rest in truth(runs)], rounds=True
     )
     with pytest.raises(InternalError, match="litert 2: normal inputs"):
         agree(replace(network, original=far), examples(network).runs)

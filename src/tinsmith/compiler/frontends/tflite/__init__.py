@@ -54,7 +54,7 @@ def _original(path: Path, model: Model, network: Network) -> Original | None:
 
 
 def _rounds(model: Model) -> bool:
-    """Whether LiteRT rounds floats on the fly, to meet weights that are integers: we compute in floats there."""
+    """Whether LiteRT rounds floats on the fly, to meet weights that are integers; we compute in floats."""
     return any(
         len(operator.inputs) > 1
         and min(operator.inputs[:2]) >= 0
