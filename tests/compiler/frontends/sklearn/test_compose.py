@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def columns(*chosen: Any, **options: Any) -> ColumnTransformer:
         make_pipeline(SelectFromModel(RandomForestRegressor(5, random_state=0)), StandardScaler()),
         *(FunctionTransformer(f) for f in (None, np.log1p, np.expm1, np.abs, np.square, np.cbrt, np.tanh)),
     ],
-    ids=lambda value: str(value)[:60],
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value))[:60],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_agrees(estimator: Any) -> None:

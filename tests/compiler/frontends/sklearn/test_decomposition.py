@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from tinsmith.errors import ClientError
             4, transform_algorithm="threshold", transform_alpha=0.2, max_iter=3, random_state=0
         ),
     ],
-    ids=lambda value: str(value)[:60],
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value))[:60],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_agrees(estimator: Any) -> None:
