@@ -116,3 +116,21 @@ def test_tells_every_wrong_output_with_its_first_elements() -> None:
     assert "at [1, 1] expected 0, found 1 (error 1, allowed 0)" in text
     assert "output 'b': 1 of 1" in text
     assert "'c'" not in text
+
+
+def test_boxes_of_equal_scores_may_be_chosen_as_the_types_of_the_network_have_it() -> None:
+    exact, native = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[3.0, 4.0], [1.0, 2.0]], np.float32)
+    scores = np.array([1.0, 1.0])
+    wanted = Wanted("large", (exact, scores), (native, scores.astype(np.float32)), (SOME, NONE))
+    for answer in (exact, native):
+        compare(wanted, (answer.astype(np.float32), scores.astype(np.float32)), ["boxes", "scores"], "here")
+    mixed = np.array([[3.0, 4.0], [3.0, 4.0]], np.float32)
+    with pytest.raises(InternalError, match="output 'boxes'"):
+        compare(wanted, (mixed, scores.astype(np.float32)), ["boxes", "scores"], "here")
+
+
+def test_a_settled_reference_is_not_outvoted_by_its_own_types() -> None:
+    exact = np.array([1.0, 2.0])
+    wanted = Wanted("normal", (exact,), (np.array([1.001, 2.0], np.float32),), (Allowance(1e-2, 0),))
+    with pytest.raises(InternalError, match="1 of 2 elements are wrong"):
+        compare(wanted, (np.array([1.0105, 2.0], np.float32),), ["y"], "here")
