@@ -42,8 +42,8 @@ def compare(wanted: Wanted, found: Arrays, names: Sequence[str], where: str) -> 
     """The differences per output. Raises InternalError that lists the first wrong elements of every wrong
     output, by name and index; `where` says who answered.
 
-    Where the reference itself answers otherwise in the network's own types than exactly (equal scores that are
-    not quite equal, and so other boxes), the answers in the network's types, all of them, are right too.
+    Where the reference itself answers otherwise in the network's own types than exactly (equal scores that
+    are not quite equal, and so other boxes), the answers in the network's types, all of them, are right too.
     """
     differences, problems = _compared(wanted, found, names)
     if problems and wanted.native is not None:
