@@ -55,6 +55,13 @@ def test_one_that_rounds_on_the_fly_is_allowed_steps(network: Network, truth: An
         agree(replace(network, original=far), examples(network).runs)
 
 
+def test_where_the_reference_is_no_number_each_has_its_ways(network: Network, truth: Answer) -> None:
+    (first, *_) = examples(network).runs
+    exact = (np.full_like(first.wanted.exact[0], np.nan), *first.wanted.exact[1:])
+    runs = [replace(first, wanted=replace(first.wanted, exact=exact, native=None))]
+    assert agree(replace(network, original=Original("torch 2", truth)), runs)
+
+
 def test_so_does_one_with_other_outputs(network: Network, truth: Answer) -> None:
     def fewer(runs: Sequence[Arrays]) -> list[Arrays]:
         return [outputs[:-1] for outputs in truth(runs)]

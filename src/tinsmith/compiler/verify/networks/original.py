@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.networks.compare import Wanted, compare
@@ -15,7 +16,8 @@ from tinsmith.compiler.verify.networks.tolerance import Tolerance, allow
 from tinsmith.errors import InternalError, KilledError, TinsmithError
 
 COMPARED = ("normal", "uniform", "zeros", "constant")
-"""Kinds of inputs on which frameworks must agree; where numbers overflow, each has ways of its own."""
+"""Kinds of inputs on which frameworks must agree; where numbers overflow, each has ways of its own. So it has
+where the reference gives infinity or NaN, as of a row of a softmax that is masked as a whole."""
 ROUNDED = Tolerance(1e-1, 1e-1, 1)
 """Of a framework that rounds on the fly: enough to tell another model, steps of 8 bits add up to less."""
 
@@ -42,7 +44,7 @@ def agree(network: Network, runs: Sequence[Run]) -> dict[str, Any] | None:
         wanted = _lenient(network, one.wanted) if network.original.rounds else one.wanted
         if len(found) != len(names):
             raise InternalError(f"verification: {name} gives {len(found)} outputs, expected {len(names)}")
-        arrays = tuple(np.asarray(array) for array in found)
+        arrays = tuple(map(_finite, found, wanted.exact))
         differences = compare(wanted, arrays, names, f"the original framework, {name}")
         worst = max([worst, *(difference.relative for difference in differences)])
     kinds = [one.wanted.kind for one in chosen]
@@ -54,3 +56,11 @@ def _lenient(network: Network, wanted: Wanted) -> Wanted:
     specs = zip(network.outputs, wanted.exact, strict=True)
     allowances = tuple(allow(array, None, spec.dtype, ROUNDED) for spec, array in specs)
     return replace(wanted, allowances=allowances)
+
+
+def _finite(found: Any, exact: NDArray[Any]) -> NDArray[Any]:
+    """`found`, with what is expected where that is no finite number."""
+    array = np.asarray(found)
+    if array.shape != exact.shape or array.dtype.kind not in "fc":
+        return array
+    return np.where(np.isfinite(exact), array, exact).astype(array.dtype)
