@@ -1,6 +1,7 @@
 """Real models on every kind of processor.
 
-Networks take longer: small ones are compiled here for x86-64 only, `make corpus` takes all everywhere.
+Networks take longer: small ones are compiled here for x86-64 only, and one of each framework for ARM; `make corpus`
+takes all everywhere.
 """
 
 from __future__ import annotations
@@ -14,12 +15,22 @@ from tests.corpus.compare import MODELS, TARGETS, compare
 SMALL = 2_000_000
 SMALL_ONNX = 3_200_000
 """Bytes of a network that is compiled here."""
+ON_ARM = (
+    "darknet-digits-cls",
+    "keras-dgaintel",
+    "mxnet-digits-lenet",
+    "onnx-silero-vad-openvino",
+    "pytorch-mtcnn-pnet",
+    "tensorflow-quickspacer-1",
+    "tflite-fer",
+)
 TREES = ("XGBOOST", "SKLEARN")
 CASES = [
     pytest.param(identity, target, id=f"{identity}-{name}")
     for identity, model in MODELS.items()
     for name, target in TARGETS.items()
     if model["framework"] in TREES
+    or (identity in ON_ARM and name in ("aarch64", "armv7"))
     or (target == "LINUX/X86_64" and model["size"] < (SMALL_ONNX if model["framework"] == "ONNX" else SMALL))
 ]
 
