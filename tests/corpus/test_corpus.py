@@ -1,7 +1,7 @@
 """Real models on every kind of processor.
 
-Networks take longer: small ones are compiled here for x86-64 only, and one of each framework for ARM; `make corpus`
-takes all everywhere.
+Networks take longer: small ones are compiled here for x86-64 only, and one of each framework for ARM;
+`make corpus` takes all everywhere.
 """
 
 from __future__ import annotations
