@@ -231,7 +231,7 @@ def test_a_network_reports_what_it_is_and_shows_every_pass(tinsmith: Tinsmith, t
     assert checked["latency_microseconds"] > 0
     assert checked["latency_microseconds_all_threads"] > 0
     assert report["coverage"]["compiled"] == 1.0
-    assert set(report["timings"]) == {"read", "reference", "emit", "build", "package", "verify"}
+    assert set(report["timings"]) == {"read", "tune", "reference", "emit", "build", "package", "verify"}
     shown = sorted(path.name for path in dump.iterdir())
     assert shown[0] == "00-lower.txt"
     assert shown[-1].endswith("-find_recurrences.txt")
