@@ -24,11 +24,14 @@ ON_ARM = (
     "tensorflow-quickspacer-1",
     "tflite-fer",
 )
+SLOW = ("tensorflow-deepbrain",)
+"""Convolutions of 128x128x128, whose reference takes minutes."""
 TREES = ("XGBOOST", "SKLEARN")
 CASES = [
     pytest.param(identity, target, id=f"{identity}-{name}")
     for identity, model in MODELS.items()
     for name, target in TARGETS.items()
+    if identity not in SLOW
     if model["framework"] in TREES
     or (identity in ON_ARM and name in ("aarch64", "armv7"))
     or (target == "LINUX/X86_64" and model["size"] < (SMALL_ONNX if model["framework"] == "ONNX" else SMALL))

@@ -17,8 +17,8 @@ from tinsmith.errors import InternalError, KilledError, TinsmithError
 
 COMPARED = ("normal", "uniform", "constant")
 """Kinds of inputs on which frameworks must agree; where numbers overflow, or vanish before they
-are divided, each has ways of its own. So it has where the reference gives infinity or NaN, as of a row of a softmax
-that is masked as a whole."""
+are divided, each has ways of its own. So it has where the reference gives infinity or NaN, as of a row of a
+softmax that is masked as a whole."""
 LENIENCE = 10.0
 """The framework rounds in its own order; what is looked for is a model that was read wrongly."""
 ROUNDED = Tolerance(1e-1, 1e-1, 1)
