@@ -121,7 +121,7 @@ def against_reference(model: dict[str, Any], artifact: Path, target: Target, tex
     numbers = _numbers(reference["inputs"], [tensor.name for tensor in inputs])
     samples = [
         [
-            np.ascontiguousarray(recorded[f"s{sample}_in{number}"], numpy_dtype(tensor.dtype))
+            np.asarray(recorded[f"s{sample}_in{number}"], numpy_dtype(tensor.dtype), order="C")
             for number, tensor in zip(numbers, inputs, strict=True)
         ]
         for sample in range(reference["samples"])
