@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SHOWN_FILES = 20
+LFS_POINTER = b"version https://git-lfs"
+"""How a file begins that Git LFS left in place of another."""
 
 
 def customer_files(directory: Path) -> list[Path]:
@@ -19,9 +21,14 @@ def customer_files(directory: Path) -> list[Path]:
 
 def named(files: Sequence[Path], directory: Path) -> str:
     """How errors list `files`."""
-    names = ", ".join(path.relative_to(directory).as_posix() for path in files[:SHOWN_FILES])
+    names = first_names(files, directory)
     more = f" and {len(files) - SHOWN_FILES} more" if len(files) > SHOWN_FILES else ""
     return names + more or "no file at all"
+
+
+def first_names(files: Sequence[Path], directory: Path) -> str:
+    """The first SHOWN_FILES of `files`."""
+    return ", ".join(path.relative_to(directory).as_posix() for path in files[:SHOWN_FILES])
 
 
 def _ignored(parts: tuple[str, ...]) -> bool:

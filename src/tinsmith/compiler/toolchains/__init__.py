@@ -15,15 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from tinsmith.compiler.ir.network import Arrays, Original
+from tinsmith.compiler.toolchains import answering
 from tinsmith.errors import ClientError, InternalError, KilledError
 from tinsmith.spec.toolchains import TOOLCHAINS
 
 TAIL = 600
 """Characters of what a script said that an error repeats."""
-ANSWERING = Path(__file__).with_name("answering.py")
 KILLED = (-9, 128 + 9)
 
 
@@ -39,15 +37,19 @@ class Toolchain:
 
 def find(name: str) -> Toolchain:
     """The toolchain `name`. Raises ClientError with the command that installs it."""
-    known = TOOLCHAINS[name]
-    versions = known.installed()
-    if versions is None:
+    toolchain = _installed(name)
+    if toolchain is None:
         raise ClientError(
             "InputConfiguration",
-            f"{' and '.join(known.frameworks)} models need the toolchain {name}, which is not installed: "
-            f"run `tinsmith toolchain install {name}`",
+            f"{' and '.join(TOOLCHAINS[name].frameworks)} models need the toolchain {name}, which is not "
+            f"installed: run `tinsmith toolchain install {name}`",
         )
-    return Toolchain(name, known.python, versions)
+    return toolchain
+
+
+def _installed(name: str) -> Toolchain | None:
+    versions = TOOLCHAINS[name].installed()
+    return None if versions is None else Toolchain(name, TOOLCHAINS[name].python, versions)
 
 
 def run(toolchain: Toolchain, script: Path, arguments: Sequence[str]) -> dict[str, Any]:
@@ -80,29 +82,18 @@ def run(toolchain: Toolchain, script: Path, arguments: Sequence[str]) -> dict[st
 def original(name: str, package: str, script: Path, arguments: Sequence[str]) -> Original | None:
     """What answers for a model by the function `answer` of `script`, see `answering`, in the toolchain
     `name`, and is called after `package` in it; None where it is not installed."""
-    versions = TOOLCHAINS[name].installed()
-    if versions is None:
+    toolchain = _installed(name)
+    if toolchain is None:
         return None
-    toolchain = Toolchain(name, TOOLCHAINS[name].python, versions)
 
     def answer(runs: Sequence[Arrays]) -> list[Arrays]:
         with TemporaryDirectory(prefix="original-") as folder:
-            given, found = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
-            named = {
-                f"{run}/{at}": array for run, arrays in enumerate(runs) for at, array in enumerate(arrays)
-            }
-            np.savez(given, allow_pickle=False, **named)
-            run(toolchain, ANSWERING, [str(script), *arguments, str(given), str(found)])
-            with np.load(found, allow_pickle=False) as stored:
-                outputs = dict(stored)
-        return [_of_run(outputs, number) for number in range(len(runs))]
+            given, found = f"{folder}/inputs.npz", f"{folder}/outputs.npz"
+            answering.write(given, runs)
+            run(toolchain, Path(answering.__file__), [str(script), *arguments, given, found])
+            return [tuple(arrays) for arrays in answering.read(found)]
 
-    return Original(f"{package} {versions.get(package, '')}".strip(), answer)
-
-
-def _of_run(outputs: dict[str, Any], number: int) -> Arrays:
-    count = sum(name.startswith(f"{number}/") for name in outputs)
-    return tuple(outputs[f"{number}/{index}"] for index in range(count))
+    return Original(f"{package} {toolchain.versions.get(package, '')}".strip(), answer)
 
 
 def _last_object(printed: bytes) -> dict[str, Any] | None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tests.compiler.frontends.darknet.cases import weights
 from tinsmith.compiler.frontends.darknet import read
 from tinsmith.compiler.ir.network import Network
-from tinsmith.errors import ClientError
 from tinsmith.spec.request import CompileRequest
 
 
@@ -30,19 +29,6 @@ def read_net(tmp_path: Path) -> Callable[..., Network]:
         return read(tmp_path, CompileRequest("DARKNET", "m", device="ml_c5", data_input_config=config))
 
     return read_it
-
-
-@pytest.fixture
-def problems(read_net: Callable[..., Network]) -> Callable[..., tuple[str, ...]]:
-    """`problems(cfg, config, weights, area)`: what reading complains of."""
-
-    def refused(*arguments: Any, area: str = "InputConfiguration") -> tuple[str, ...]:
-        with pytest.raises(ClientError) as caught:
-            read_net(*arguments)
-        assert caught.value.area == area
-        return caught.value.problems
-
-    return refused
 
 
 def evaluate(network: Network, *inputs: NDArray[Any]) -> list[NDArray[Any]]:

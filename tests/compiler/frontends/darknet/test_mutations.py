@@ -9,11 +9,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.compiler.frontends.darknet.cases import CASES, weights
+from tests.compiler.frontends.mutating import damaged
 from tinsmith.compiler.ir.network import Network
 from tinsmith.errors import ClientError
 
 AREAS = ("InputConfiguration", "OperatorNotImplemented")
 SECONDS = 5.0  # of processor time
+REACH = 400
+"""Bytes at the start, where sizes are told."""
 NUMBERS = (
     "0",
     "-1",
@@ -38,11 +41,11 @@ def test_damaged_files(read_net: Callable[..., Network], seed: int) -> None:
     name = CHOSEN[seed % len(CHOSEN)]
     cfg, content = CASES[name].encode(), weights(name)
     if seed % 3 == 0:
-        cfg = damaged(cfg, rng)
+        cfg = damaged(cfg, rng, REACH)
     elif seed % 3 == 1:
         cfg = other_values(cfg.decode(), rng)
     else:
-        content = damaged(content, rng)
+        content = damaged(content, rng, REACH)
     start = time.process_time()
     found: ClientError | None = None
     try:
@@ -51,21 +54,6 @@ def test_damaged_files(read_net: Callable[..., Network], seed: int) -> None:
         found = error
     assert found is None or (found.problems and found.area in AREAS)
     assert time.process_time() - start < SECONDS
-
-
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    content = bytearray(data)
-    kind = rng.choice(("cut", "flip", "splice"))
-    place = rng.randrange(min(len(content), 400))
-    if kind == "cut":
-        del content[place:]
-    elif kind == "flip":
-        for _ in range(rng.choice((1, 2, 8))):
-            content[rng.randrange(min(len(content), 400))] ^= 1 << rng.randrange(8)
-    else:
-        start, end = sorted(rng.randrange(min(len(content), 400)) for _ in range(2))
-        content[place : place + end - start] = content[start:end]
-    return bytes(content)
 
 
 def other_values(text: str, rng: random.Random) -> bytes:

@@ -18,7 +18,6 @@ from onnx.reference import ReferenceEvaluator
 from tinsmith.compiler.frontends.mxnet import read
 from tinsmith.compiler.frontends.mxnet.params import DTYPES, V1, V2, V3
 from tinsmith.compiler.ir.network import Network
-from tinsmith.errors import ClientError
 from tinsmith.spec.request import CompileRequest
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -103,19 +102,6 @@ def read_net(tmp_path: Path) -> Callable[..., Network]:
         return read(folder, CompileRequest("MXNET", "m", device="ml_c5", data_input_config=config))
 
     return read_it
-
-
-@pytest.fixture
-def problems(read_net: Callable[..., Network]) -> Callable[..., tuple[str, ...]]:
-    """`problems(files, config, area=...)`: what reading complains of."""
-
-    def refused(*arguments: Any, area: str = "InputConfiguration") -> tuple[str, ...]:
-        with pytest.raises(ClientError) as caught:
-            read_net(*arguments)
-        assert caught.value.area == area
-        return caught.value.problems
-
-    return refused
 
 
 def evaluate(network: Network, *inputs: NDArray[Any]) -> list[NDArray[Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.compiler.frontends.mutating import damaged
 from tests.compiler.frontends.mxnet.cases import CASES, arrays, names, symbol
 from tests.compiler.frontends.mxnet.conftest import params_file
 from tinsmith.compiler.ir.network import Network
@@ -61,21 +62,6 @@ def test_damaged_files(read_net: Callable[..., Network], seed: int) -> None:
         found = error
     assert found is None or (found.problems and found.area in AREAS)
     assert time.process_time() - start < SECONDS
-
-
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    content = bytearray(data)
-    kind = rng.choice(("cut", "flip", "splice"))
-    place = rng.randrange(len(content))
-    if kind == "cut":
-        del content[place:]
-    elif kind == "flip":
-        for _ in range(rng.choice((1, 2, 8))):
-            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-    else:
-        start, end = sorted(rng.randrange(len(content)) for _ in range(2))
-        content[place : place + end - start] = content[start:end]
-    return bytes(content)
 
 
 def changed(document: dict[str, Any], rng: random.Random) -> dict[str, Any]:

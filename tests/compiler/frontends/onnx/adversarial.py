@@ -19,7 +19,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.compiler.frontends.onnx.mutations import compiled, limit, model_of
+from tests.compiler.frontends.mutating import limit
+from tests.compiler.frontends.onnx.mutations import MEMORY, SECONDS, compiled, model_of
 
 HUGE = 10**9
 node = helper.make_node
@@ -34,7 +35,7 @@ def main(names: list[str]) -> None:
             model, config = MODELS[name]()
             (Path(folder) / "model.onnx").write_bytes(model.SerializeToString())
             try:
-                with limit():
+                with limit(SECONDS, MEMORY):
                     ends[name] = compiled(Path(folder), config)
             except BaseException as error:
                 ends[name] = f"{type(error).__name__}: {error}"[:300]

@@ -8,15 +8,11 @@ else is listed with its number, and so is what took more than `SECONDS` of proce
 
 from __future__ import annotations
 
-import json
 import random
-import resource
-import signal
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ import onnx
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.compiler.frontends.mutating import survey
 from tinsmith.compiler.backends.native.networks.emit import emit
 from tinsmith.compiler.frontends.onnx import read
 from tinsmith.errors import ClientError
@@ -42,33 +39,10 @@ node = helper.make_node
 
 def main(first: int, count: int) -> None:
     """Compiles mutations `first` to `first + count - 1`."""
-    ends: Counter[str] = Counter()
-    failures = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(first, first + count):
-            try:
-                with limit():
-                    ends[outcome(Path(folder), seed)] += 1
-            except Exception as error:
-                failures.append(f"{seed}: {type(error).__name__}: {error}"[:300])
-    print(json.dumps({"ends": ends, "failures": failures}))
-
-
-@contextmanager
-def limit() -> Iterator[None]:
-    """Ends the block by TimeoutError after `SECONDS` of processor time, by MemoryError where the process has
-    more than `MEMORY`."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGPROF, _too_long)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def _too_long(*_: Any) -> None:
-    raise TimeoutError(f"took more than {SECONDS} s")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cases = ((str(seed), partial(outcome, folder, seed)) for seed in range(first, first + count))
+        survey(cases, SECONDS, MEMORY)
 
 
 def outcome(folder: Path, seed: int) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.compiler.frontends.mutating import report_of
 from tests.compiler.frontends.onnx.mutations import MODELS
 from tinsmith.compiler.ir.network import Network
 
-ROOT = Path(__file__).parents[4]
 EACH = 130
 SECONDS = 300  # a compilation that never ends fails the test
 REFUSED = {"InputConfiguration", "OperatorNotImplemented"}
@@ -42,17 +38,8 @@ def test_adversarial_models() -> None:
 
 
 def output_of(script: str, *arguments: str) -> dict[str, Any]:
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-m", f"tests.compiler.frontends.onnx.{script}", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    report: dict[str, Any] = json.loads(run.stdout)
-    return report
+    module = f"tests.compiler.frontends.onnx.{script}"
+    return report_of(module, *arguments, timeout=SECONDS, flags=("-W", "error"))
 
 
 def test_the_models_are_read_when_undamaged(read_model: Callable[..., Network]) -> None:

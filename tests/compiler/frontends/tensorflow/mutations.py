@@ -5,19 +5,18 @@ python -m tests.compiler.frontends.tensorflow.mutations FIRST COUNT
 
 from __future__ import annotations
 
-import json
 import random
-import resource
 import shutil
-import signal
 import sys
 import tempfile
-from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.compiler.frontends.mutating import survey
 from tests.compiler.frontends.tensorflow.graphs import DATA
 from tinsmith.compiler.frontends.tensorflow import read
 from tinsmith.compiler.frontends.tensorflow.messages import GraphDef
@@ -39,24 +38,14 @@ CASES = (
 
 def main(first: int, count: int) -> None:
     """Reads mutations `first` to `first + count - 1`."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGPROF, _too_long)
-    ends: Counter[str] = Counter()
-    failures = []
+    survey(cases(first, count), SECONDS, MEMORY)
+
+
+def cases(first: int, count: int) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Numbers, and what to find out of each."""
     for seed in range(first, first + count):
         with tempfile.TemporaryDirectory() as name:
-            signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            try:
-                ends[outcome(Path(name), random.Random(seed))] += 1
-            except Exception as error:
-                failures.append(f"{seed}: {type(error).__name__}: {error}"[:300])
-            finally:
-                signal.setitimer(signal.ITIMER_PROF, 0)
-    print(json.dumps({"ends": ends, "failures": failures}))
-
-
-def _too_long(*_: Any) -> None:
-    raise TimeoutError(f"took more than {SECONDS} s")
+            yield str(seed), partial(outcome, Path(name), random.Random(seed))
 
 
 def outcome(folder: Path, rng: random.Random) -> str:

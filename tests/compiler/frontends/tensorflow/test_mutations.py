@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
+from tests.compiler.frontends.mutating import report_of
 
-ROOT = Path(__file__).parents[4]
 COUNT = 200
 
 
 def test_damaged_models() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.compiler.frontends.tensorflow.mutations", "0", str(COUNT)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    report = json.loads(run.stdout)
+    report = report_of("tests.compiler.frontends.tensorflow.mutations", "0", str(COUNT), timeout=600)
     assert report["failures"] == []
     assert sum(report["ends"].values()) == COUNT
     assert report["ends"].keys() == {"read", "InputConfiguration", "OperatorNotImplemented"}

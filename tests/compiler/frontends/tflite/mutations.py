@@ -8,16 +8,14 @@ a ClientError (its area); everything else is listed with its number, and so is w
 
 from __future__ import annotations
 
-import json
 import random
-import resource
-import signal
 import sys
 import tempfile
-from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from tests.compiler.frontends.mutating import survey
 from tinsmith.compiler.backends.native.networks.emit import emit
 from tinsmith.compiler.frontends.tflite import read
 from tinsmith.errors import ClientError
@@ -31,26 +29,17 @@ WORDS = (0, 1, 2, 3, 7, 127, 128, 255, 65535, 10**9, 2**31 - 1, 2**31, 2**32 - 1
 
 def main(folder: Path, count: int) -> None:
     """Compiles `count` mutations of each file."""
-    ends: Counter[str] = Counter()
-    failures = []
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGPROF, _too_long)
+    survey(cases(folder, count), SECONDS, MEMORY)
+
+
+def cases(folder: Path, count: int) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Names, and what to find out of each."""
     for path in sorted(folder.iterdir()):
         content = path.read_bytes()
         for seed in range(count):
             with tempfile.TemporaryDirectory() as work:
-                signal.setitimer(signal.ITIMER_PROF, SECONDS)
-                try:
-                    ends[outcome(Path(work), mutated(content, random.Random(seed)))] += 1
-                except Exception as error:
-                    failures.append(f"{path.name} {seed}: {type(error).__name__}: {error}"[:300])
-                finally:
-                    signal.setitimer(signal.ITIMER_PROF, 0)
-    print(json.dumps({"ends": ends, "failures": failures}))
-
-
-def _too_long(*_: Any) -> None:
-    raise TimeoutError(f"took more than {SECONDS} s")
+                damaged = mutated(content, random.Random(seed))
+                yield f"{path.name} {seed}", partial(outcome, Path(work), damaged)
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:

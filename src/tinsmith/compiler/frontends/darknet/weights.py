@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinsmith.compiler.formats.folder import LFS_POINTER
 from tinsmith.errors import ClientError
-
-_POINTER = b"version https://git-lfs"
 
 Array = NDArray[np.float32]
 
@@ -29,7 +28,7 @@ class Weights:
         self._size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(64)
-        if start.startswith(_POINTER):
+        if start.startswith(LFS_POINTER):
             raise self._error("a Git LFS pointer, expected the weights that it stands for")
         if len(start) < 16:
             raise self._error(f"no Darknet weights: {self._size} bytes, expected a header of 16 or 20")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from tinsmith.compiler.formats.folder import customer_files, first_names
 from tinsmith.compiler.frontends.keras.hdf5 import SIGNATURE
 from tinsmith.errors import ClientError
-
-SHOWN_FILES = 20
 
 _SUFFIXES = frozenset({".h5", ".hdf5", ".keras", ".hdf"})
 _ZIP = b"PK\x03\x04"
@@ -20,17 +19,13 @@ def find_model(directory: Path) -> Path:
 
     Raises ClientError when there is none or more than one.
     """
-    files = [
-        path
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and not path.is_symlink() and not _ignored(path, directory)
-    ]
+    files = customer_files(directory)
     models = [path for path in files if kind(path)] or [
         path for path in files if path.suffix.lower() in _SUFFIXES
     ]
     if len(models) == 1:
         return models[0]
-    names = ", ".join(path.relative_to(directory).as_posix() for path in (models or files)[:SHOWN_FILES])
+    names = first_names(models or files, directory)
     if models:
         raise ClientError(
             "InputConfiguration", f"Multiple h5 files provided, {names}, when only one is allowed"
@@ -61,8 +56,3 @@ def kind(path: Path) -> str | None:
             return "zip" if "config.json" in archive.namelist() or path.suffix.lower() == ".keras" else None
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return "zip" if path.suffix.lower() in _SUFFIXES else None
-
-
-def _ignored(path: Path, directory: Path) -> bool:
-    parts = path.relative_to(directory).parts
-    return parts[0] in ("code", "__MACOSX") or any(part.startswith(".") for part in parts)

@@ -17,6 +17,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from tinsmith.compiler.formats.folder import LFS_POINTER
 from tinsmith.compiler.shaping.findings import shown
 from tinsmith.errors import ClientError
 
@@ -42,7 +43,6 @@ DTYPES: dict[int, Any] = {
 }
 """MXNet's numbers of element types."""
 _STORAGE = {1: "row_sparse", 2: "csr"}
-_POINTER = b"version https://git-lfs"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -68,7 +68,7 @@ class _List:
         self._offset = 0
 
     def arrays(self) -> Arrays:
-        if self._content[: len(_POINTER)] == _POINTER:
+        if self._content[: len(LFS_POINTER)] == LFS_POINTER:
             raise self._error("a Git LFS pointer, expected the parameters that it stands for")
         magic, _ = self._take("<QQ", "its header")
         if magic != MAGIC:

@@ -9,15 +9,13 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 
+from tinsmith.compiler.formats.folder import LFS_POINTER, customer_files, first_names
 from tinsmith.compiler.shaping.findings import shown
 from tinsmith.compiler.shaping.graphs import VERSIONED, opset_versions
 from tinsmith.errors import ClientError
 
 MAX_BYTES = 2**31 - 1
 """The largest protobuf message; bigger models keep their weights in files of external data."""
-SHOWN_FILES = 20
-
-_POINTER = b"version https://git-lfs"
 
 
 def find_model(directory: Path) -> Path:
@@ -25,16 +23,12 @@ def find_model(directory: Path) -> Path:
 
     Raises ClientError when there is none or more than one.
     """
-    files = [
-        path
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and not path.is_symlink() and not _ignored(path, directory)
-    ]
+    files = customer_files(directory)
     models = [path for path in files if path.suffix.lower() == ".onnx"]
     if len(models) == 1:
         return models[0]
     listed = models or files
-    named = ", ".join(path.relative_to(directory).as_posix() for path in listed[:SHOWN_FILES])
+    named = first_names(listed, directory)
     if models:
         found = f"found {len(models)}: {named}"
     else:
@@ -54,7 +48,7 @@ def parse(path: Path, place: str) -> onnx.ModelProto:
     model = onnx.ModelProto()
     if size:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if content[: len(_POINTER)] == _POINTER:
+            if content[: len(LFS_POINTER)] == LFS_POINTER:
                 text = f"{place}: a Git LFS pointer, expected the ONNX model that it stands for"
                 raise ClientError("InputConfiguration", text)
             _decode(model, content, place)
@@ -65,11 +59,6 @@ def parse(path: Path, place: str) -> onnx.ModelProto:
     if problems:
         raise ClientError("InputConfiguration", [f"{place}: {problem}" for problem in problems])
     return model
-
-
-def _ignored(path: Path, directory: Path) -> bool:
-    parts = path.relative_to(directory).parts
-    return parts[0] in ("code", "__MACOSX") or any(part.startswith(".") for part in parts)
 
 
 def _decode(model: onnx.ModelProto, content: mmap.mmap, place: str) -> None:

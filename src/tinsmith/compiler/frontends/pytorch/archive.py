@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tinsmith.compiler.formats.folder import LFS_POINTER
 from tinsmith.compiler.formats.pickle import load, load_from
 from tinsmith.compiler.frontends.pytorch.pickled import advice, describe
 from tinsmith.compiler.frontends.pytorch.traced import TracedInput, traced_inputs
@@ -25,7 +26,7 @@ _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _LEGACY_HEADERS = 3
 """Pickles in front of the object: the magic number, the protocol and what the machine was."""
 _STARTS = {
-    b"version https://git-lfs": "a Git LFS pointer, expected the model that it stands for",
+    LFS_POINTER: "a Git LFS pointer, expected the model that it stands for",
     b"\x89HDF\r\n": "an HDF5 file: is it a Keras model? {again}",
     b"TFL3": "a TFLite model: {again}",
 }

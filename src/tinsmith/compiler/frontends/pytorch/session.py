@@ -9,12 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from tinsmith.compiler import toolchains
 from tinsmith.compiler.frontends.pytorch.inputs import Wanted
 from tinsmith.compiler.ir.network import Arrays
-from tinsmith.compiler.toolchains import Toolchain
+from tinsmith.compiler.toolchains import Toolchain, answering
 from tinsmith.errors import ClientError
 
 PROGRAM = Path(__file__).parent / "inside"
@@ -54,21 +52,10 @@ class Torch:
         """PyTorch's own outputs, for inputs in order. Raises ClientError where it refuses."""
         with TemporaryDirectory() as name:
             folder = Path(name)
-            given = {
-                f"r{run}_{number}": array
-                for run, arrays in enumerate(runs)
-                for number, array in enumerate(arrays)
-            }
-            np.savez(folder / "arrays.npz", **given)  # type: ignore[arg-type]
-            paths = {"arrays": str(folder / "arrays.npz"), "answers": str(folder / "answers.npz")}
-            self._ask("answer", folder, {**paths, "runs": len(runs)})
-            with np.load(folder / "answers.npz", allow_pickle=False) as found:
-                names = sorted(found.files, key=lambda one: [int(part) for part in one[1:].split("_")])
-                arrays = {name: found[name] for name in names}
-        return [
-            tuple(array for name, array in arrays.items() if name.startswith(f"r{run}_"))
-            for run in range(len(runs))
-        ]
+            given, found = str(folder / "arrays.npz"), str(folder / "answers.npz")
+            answering.write(given, runs)
+            self._ask("answer", folder, {"arrays": given, "answers": found})
+            return [tuple(arrays) for arrays in answering.read(found)]
 
     def _ask(self, command: str, folder: Path, more: dict[str, Any]) -> dict[str, Any]:
         inputs = None if self.inputs is None else [asdict(item) for item in self.inputs]

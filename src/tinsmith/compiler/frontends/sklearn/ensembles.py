@@ -21,13 +21,6 @@ from tinsmith.compiler.frontends.sklearn.responses import (
 )
 
 
-def _members(estimator: Estimator) -> list[Estimator]:
-    members = estimator.children("estimators_")
-    if not members:
-        raise malformed(estimator.place, "it has no estimators_")
-    return members
-
-
 def _voting_weights(estimator: Estimator, count: int) -> Array:
     """Of the members that were not dropped; they add up to 1."""
     given = estimator.get("weights", default=None)
@@ -50,7 +43,7 @@ def _added(parts: list[Tensor]) -> Tensor:
 @responds("predict_proba", "VotingClassifier", when=lambda e: e.get("voting") == "soft")
 def soft_vote(estimator: Estimator, x: Tensor) -> Tensor:
     """The weighted mean of the members' probabilities."""
-    members = _members(estimator)
+    members = estimator.members()
     weights = _voting_weights(estimator, len(members))
     parts = [respond(m, "predict_proba", x) * w for m, w in zip(members, weights, strict=True)]
     return _added(parts)
@@ -61,7 +54,7 @@ def vote(estimator: Estimator, x: Tensor) -> Tensor:
     """The class with the most votes, or the largest mean probability."""
     if estimator.get("voting") == "soft":
         return soft_vote(estimator, x).argmax()
-    members, size = _members(estimator), class_count(estimator)
+    members, size = estimator.members(), class_count(estimator)
     weights = _voting_weights(estimator, len(members))
     parts = [
         respond(m, "predict", x).cast("int64").of(np.eye(size) * w)
@@ -73,14 +66,14 @@ def vote(estimator: Estimator, x: Tensor) -> Tensor:
 @responds("predict", "VotingRegressor")
 def mean(estimator: Estimator, x: Tensor) -> Tensor:
     """The weighted mean of the members' predictions."""
-    members = _members(estimator)
+    members = estimator.members()
     weights = _voting_weights(estimator, len(members))
     return _added([respond(m, "predict", x) * w for m, w in zip(members, weights, strict=True)])
 
 
 def _stacked(estimator: Estimator, x: Tensor) -> Tensor:
     """What the final estimator of a stack sees."""
-    members = _members(estimator)
+    members = estimator.members()
     methods = estimator.get("stack_method_", default=["predict"] * len(members))
     is_classifier = estimator.kind == "StackingClassifier"
     columns = []
@@ -119,7 +112,7 @@ def stack_class(estimator: Estimator, x: Tensor) -> Tensor:
 
 def _bags(estimator: Estimator, x: Tensor) -> list[tuple[Estimator, Tensor]]:
     """The members, and the columns that each sees."""
-    members, width = _members(estimator), estimator.num_features
+    members, width = estimator.members(), estimator.num_features
     features = estimator.get("estimators_features_", default=None)
     if features is None:
         return [(member, x) for member in members]
@@ -156,7 +149,7 @@ def bagged_probabilities(estimator: Estimator, x: Tensor) -> Tensor:
     return _added(parts) / float(len(bags))
 
 
-@responds("decision_function", "BaggingClassifier", when=lambda e: has(_members(e)[0], "decision_function"))
+@responds("decision_function", "BaggingClassifier", when=lambda e: has(e.members()[0], "decision_function"))
 def bagged_scores(estimator: Estimator, x: Tensor) -> Tensor:
     """The mean of the members' scores."""
     bags = _bags(estimator, x)
@@ -172,7 +165,7 @@ def bagged_class(estimator: Estimator, x: Tensor) -> Tensor:
 @responds("decision_function", "AdaBoostClassifier")
 def boosted_scores(estimator: Estimator, x: Tensor) -> Tensor:
     """A column per class, or a vector for two."""
-    members, labels = _members(estimator), labels_of(estimator.get("classes_"))
+    members, labels = estimator.members(), labels_of(estimator.get("classes_"))
     size = len(labels)
     real = estimator.get("algorithm", default="SAMME") == "SAMME.R"
     weights = vector(estimator, "estimator_weights_")[: len(members)]
@@ -205,7 +198,7 @@ def boosted(estimator: Estimator, x: Tensor) -> Tensor:
 @responds("predict", "AdaBoostRegressor")
 def weighted_median(estimator: Estimator, x: Tensor) -> Tensor:
     """The median of the members' predictions by their weights."""
-    members = _members(estimator)
+    members = estimator.members()
     weights = vector(estimator, "estimator_weights_")[: len(members)]
     every = concat([respond(member, "predict", x).unsqueeze(1) for member in members])
     ordered, which = every.smallest(len(members))

@@ -88,6 +88,13 @@ class Estimator:
             raise malformed(f"{self.place}.{name}", f"expected a list, found {describe(values)}")
         return [self.inside(f"{name}[{i}]", value) for i, value in enumerate(values)]
 
+    def members(self) -> list[Estimator]:
+        """The trained estimators of an ensemble; there is at least one."""
+        members = self.children("estimators_")
+        if not members:
+            raise malformed(self.place, "it has no estimators_")
+        return members
+
     def number(self, *names: str) -> float:
         """The first attribute of `names`, as a finite float64."""
         values = self.numbers(*names)

@@ -20,15 +20,8 @@ from tinsmith.compiler.frontends.sklearn.responses import (
 from tinsmith.compiler.frontends.sklearn.svm import votes
 
 
-def _members(estimator: Estimator) -> list[Estimator]:
-    members = estimator.children("estimators_")
-    if not members:
-        raise malformed(estimator.place, "it has no estimators_")
-    return members
-
-
 def _all_have(method: str, estimator: Estimator) -> bool:
-    return all(has(member, method) for member in _members(estimator))
+    return all(has(member, method) for member in estimator.members())
 
 
 def _binary(member: Estimator, x: Tensor) -> Tensor:
@@ -62,7 +55,7 @@ def certain(estimator: Estimator, x: Tensor) -> Tensor:
 @responds("predict_proba", "OneVsRestClassifier", when=lambda e: _all_have("predict_proba", e))
 def rest_probabilities(estimator: Estimator, x: Tensor) -> Tensor:
     """Made to add up to 1, but for labels of which several may be true."""
-    members = _members(estimator)
+    members = estimator.members()
     found = concat([respond(member, "predict_proba", x).columns([1]) for member in members])
     if len(members) == 1:
         return concat([1.0 - found, found])
@@ -74,7 +67,7 @@ def rest_probabilities(estimator: Estimator, x: Tensor) -> Tensor:
 @responds("decision_function", "OneVsRestClassifier", when=lambda e: _all_have("decision_function", e))
 def rest_scores(estimator: Estimator, x: Tensor) -> Tensor:
     """A column per class."""
-    members = _members(estimator)
+    members = estimator.members()
     if len(members) == 1:
         return respond(members[0], "decision_function", x)
     return concat([_binary(member, x) for member in members])
@@ -83,7 +76,7 @@ def rest_scores(estimator: Estimator, x: Tensor) -> Tensor:
 @responds(CLASS_INDEX, "OneVsRestClassifier", when=lambda e: not str(_label_kind(e)).startswith("multilabel"))
 def rest_class(estimator: Estimator, x: Tensor) -> Tensor:
     """The class of the largest score."""
-    members = _members(estimator)
+    members = estimator.members()
     found = concat([_binary(member, x) for member in members])
     if len(members) > 1:
         return found.argmax()
@@ -98,7 +91,7 @@ def _label_kind(estimator: Estimator) -> object:
 @responds("decision_function", "OneVsOneClassifier")
 def one_scores(estimator: Estimator, x: Tensor) -> Tensor:
     """Votes of the pairs, and their confidence between them."""
-    members, count = _members(estimator), class_count(estimator)
+    members, count = estimator.members(), class_count(estimator)
     if len(members) != count * (count - 1) // 2:
         raise malformed(estimator.place, f"{len(members)} estimators_ for {count} classes")
     predicted = concat([class_index(member, x).double().unsqueeze(1) for member in members])
@@ -113,37 +106,37 @@ def one_class(estimator: Estimator, x: Tensor) -> Tensor:
     found = one_scores(estimator, x)
     if class_count(estimator) > 2:
         return found.argmax()
-    scored = has(_members(estimator)[0], "decision_function")
+    scored = has(estimator.members()[0], "decision_function")
     return found.greater(0.0 if scored else 0.5).cast("int64")
 
 
 @responds(CLASS_INDEX, "OutputCodeClassifier")
 def coded_class(estimator: Estimator, x: Tensor) -> Tensor:
     """The class of the nearest code."""
-    bits = concat([_binary(member, x) for member in _members(estimator)])
+    bits = concat([_binary(member, x) for member in estimator.members()])
     return squared_distances(bits, table(estimator, "code_book_")).argmin()
 
 
 @responds("predict", "MultiOutputRegressor")
 def outputs(estimator: Estimator, x: Tensor) -> Tensor:
     """A column per output."""
-    return concat([respond(member, "predict", x).unsqueeze(1) for member in _members(estimator)])
+    return concat([respond(member, "predict", x).unsqueeze(1) for member in estimator.members()])
 
 
 def output_probabilities(estimator: Estimator, x: Tensor) -> list[Tensor]:
     """MultiOutputClassifier: the probabilities of every output."""
-    return [respond(member, "predict_proba", x) for member in _members(estimator)]
+    return [respond(member, "predict_proba", x) for member in estimator.members()]
 
 
 @responds("predict", "MultiOutputClassifier")
 def output_classes(estimator: Estimator, x: Tensor) -> Tensor:
     """A column per output."""
-    return concat([respond(member, "predict", x).unsqueeze(1) for member in _members(estimator)])
+    return concat([respond(member, "predict", x).unsqueeze(1) for member in estimator.members()])
 
 
 def _chain(estimator: Estimator, method: str, x: Tensor) -> Tensor:
     """Every member also sees what those before it gave; the columns are in the order of the outputs."""
-    members = _members(estimator)
+    members = estimator.members()
     order = np.asarray(estimator.get("order_"), np.int64)
     if sorted(order.tolist()) != list(range(len(members))):
         raise malformed(estimator.place, "order_ does not fit estimators_")

@@ -9,13 +9,14 @@ from pathlib import Path
 from google.protobuf import text_format  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from tinsmith.compiler.formats.folder import customer_files, first_names
 from tinsmith.compiler.frontends.tensorflow.messages import GraphDef, Message, SavedModel
 from tinsmith.errors import ClientError
 
 MAX_BYTES = 2**31 - 1
 """The largest protobuf message."""
 MAX_TEXT = 256 << 20
-SHOWN_FILES = 20
+_ASSETS = "assets"
 _SAVED = ("saved_model.pb", "saved_model.pbtxt")
 
 
@@ -34,11 +35,7 @@ def find_model(directory: Path) -> Files:
 
     Raises ClientError when there is none or more than one.
     """
-    files = [
-        path
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and not path.is_symlink() and not _ignored(path, directory)
-    ]
+    files = [path for path in customer_files(directory) if path.relative_to(directory).parts[0] != _ASSETS]
     saved = [path for path in files if path.name in _SAVED]
     graphs = [
         path
@@ -51,9 +48,7 @@ def find_model(directory: Path) -> Files:
         return Files(saved[0], True, index if index in files else None)
     if len(graphs) == 1 and not saved:
         return Files(graphs[0], False)
-    listed = ", ".join(
-        path.relative_to(directory).as_posix() for path in ([*saved, *graphs] or files)[:SHOWN_FILES]
-    )
+    listed = first_names([*saved, *graphs] or files, directory)
     found = (
         f"found {len(saved) + len(graphs)}: {listed}" if saved or graphs else f"found none among: {listed}"
     )
@@ -126,8 +121,3 @@ def _invalid(place: str, reason: str) -> ClientError:
         f"{place}: No valid TensorFlow model found in input files. Please make sure the framework you select "
         f"is correct: {reason}",
     )
-
-
-def _ignored(path: Path, directory: Path) -> bool:
-    parts = path.relative_to(directory).parts
-    return parts[0] in ("code", "__MACOSX", "assets") or any(part.startswith(".") for part in parts)

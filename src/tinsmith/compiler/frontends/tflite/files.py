@@ -6,6 +6,7 @@ import mmap
 from pathlib import Path
 
 from tinsmith.compiler.formats.flatbuffer import FlatbufferError, root
+from tinsmith.compiler.formats.folder import LFS_POINTER, customer_files, first_names
 from tinsmith.compiler.frontends.tflite.model import Model
 from tinsmith.compiler.frontends.tflite.read import read_model
 from tinsmith.compiler.shaping.findings import Findings
@@ -13,9 +14,6 @@ from tinsmith.errors import ClientError
 
 IDENTIFIER = b"TFL3"
 SUFFIXES = (".tflite", ".lite")
-SHOWN_FILES = 20
-
-_POINTER = b"version https://git-lfs"
 
 
 def find_model(directory: Path) -> Path:
@@ -24,16 +22,12 @@ def find_model(directory: Path) -> Path:
     Without a file of the suffix, the one file that starts as TFLite files do. Raises ClientError when there
     is none or more than one.
     """
-    files = [
-        path
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and not path.is_symlink() and not _ignored(path, directory)
-    ]
+    files = customer_files(directory)
     models = [path for path in files if path.suffix.lower() in SUFFIXES] or list(filter(_is_tflite, files))
     if len(models) == 1:
         return models[0]
     listed = models or files
-    named = ", ".join(path.relative_to(directory).as_posix() for path in listed[:SHOWN_FILES])
+    named = first_names(listed, directory)
     if models:
         found = f"found {len(models)}: {named}"
     else:
@@ -52,7 +46,7 @@ def parse(path: Path, place: str) -> Model:
         raise ClientError("InputConfiguration", f"{place}: an empty file, expected a TFLite model")
     with path.open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    if bytes(data[: len(_POINTER)]) == _POINTER:
+    if bytes(data[: len(LFS_POINTER)]) == LFS_POINTER:
         text = f"{place}: a Git LFS pointer, expected the TFLite model that it stands for"
         raise ClientError("InputConfiguration", text)
     findings = Findings(place)
@@ -68,8 +62,3 @@ def parse(path: Path, place: str) -> Model:
 def _is_tflite(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(8)[4:] == IDENTIFIER
-
-
-def _ignored(path: Path, directory: Path) -> bool:
-    parts = path.relative_to(directory).parts
-    return parts[0] in ("code", "__MACOSX") or any(part.startswith(".") for part in parts)

@@ -28,8 +28,8 @@ ROUNDED = Tolerance(1e-1, 1e-1, 1)
 def agree(network: Network, runs: Sequence[Run]) -> dict[str, Any] | None:
     """How far the original framework is from the right answers of `runs`; None where it is not at hand.
 
-    Raises InternalError where it differs by more than verification allows: then the reference, which is
-    evaluated on what the frontend made of the model, is of another model.
+    Raises InternalError where it differs by more than LENIENCE or ROUNDED allows: then the reference, which
+    is evaluated on what the frontend made of the model, is of another model.
     """
     if network.original is None:
         return None

@@ -1,7 +1,7 @@
 """Commands of this environment; each takes a job, a JSON file, and prints one JSON object as its last line.
 
 convert   {"kind", "path", "inputs": [{"name", "dtype", "shape"}], "onnx"} -> {"inputs", "outputs"}
-answer    {"kind", "path", "inputs", "arrays", "answers"} -> {}: arrays of .npz files, r<run>_<number>
+answer    {"kind", "path", "inputs", "arrays", "answers"} -> {}: .npz files, <run>/<number>, "runs"
 
 `kind` is "torchscript" or "program". Names, dtypes and shapes of inputs may be null, all inputs too.
 A refusal is {"area", "problems"}.
@@ -64,11 +64,11 @@ def _convert(model: Model, job: dict[str, Any]) -> dict[str, Any]:
 def _answer(model: Model, job: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
-    answers = {}
     with np.load(job["arrays"], allow_pickle=False) as arrays:
-        for run in range(job["runs"]):
-            given = [torch.from_numpy(arrays[f"r{run}_{number}"]) for number in range(len(model.inputs))]
+        answers = {"runs": arrays["runs"]}
+        for run in range(int(arrays["runs"])):
+            given = [torch.from_numpy(arrays[f"{run}/{number}"]) for number in range(len(model.inputs))]
             for number, tensor in enumerate(model.call(given)):
-                answers[f"r{run}_{number}"] = tensor.numpy()
+                answers[f"{run}/{number}"] = tensor.numpy()
     np.savez(job["answers"], **answers)
     return {}
