@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import report
+from bench import corpus_cost, report
 from bench.models import SPECS, Spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +38,8 @@ def main() -> None:
         results[spec.name] = {"compile": compile_model(spec), **measure(spec, options.threads)}
         measured = [spec for spec in specs if spec.name in results]
         page = report.render(measured, results, facts(options.threads))
-        (ROOT / "docs" / "benchmarks.md").write_text(page)
+        kept = corpus_cost.kept_section(corpus_cost.PAGE.read_text())
+        corpus_cost.PAGE.write_text(corpus_cost.with_section(page, kept) if kept else page)
     print(page)
 
 

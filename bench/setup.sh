@@ -1,9 +1,10 @@
 #!/bin/sh
-# The peers' environment: `setup.sh` for trees, `setup.sh networks` for networks.
+# The peers' environment: `setup.sh` for trees, `setup.sh networks` for networks, `setup.sh service` for the service.
 set -eu
 case "${1:-trees}" in
 trees) lock=bench/requirements.lock venv=.venv-bench ;;
 networks) lock=bench/networks.lock venv=.venv-bench-networks ;;
+service) lock=bench/service.lock venv=.venv-bench-service ;;
 esac
 ready=$venv/.ready
 if [ ! -f $ready ] || [ $lock -nt $ready ]; then

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
+from tests.postgres import postgres
+
+__all__ = ["postgres"]
+
 NO_TELEMETRY = '{"enable_phone_home": false}'
 """Content of the dlr package's `counter/ccm_config.json`; without this file its import already calls home."""
+
+
+def pytest_configure() -> None:
+    """What a shell ignores for commands in the background, all that the tests start would ignore, too."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@
     TinsmithError
     ├─ ClientError      the customer's model or request is at fault      exit code 3
     └─ InternalError    Tinsmith is at fault                             exit code 1
-       └─ KilledError   someone outside killed a process of ours         exit code 137, worth another try
+       ├─ KilledError   someone outside killed a process of ours         exit code 137, worth another try
+       ├─ Unavailable   the object store is away for now                 worth another try later
+       └─ DiskFull      others have filled the disk                      the same
 
 A `ClientError` carries *all* problems found, not the first. `failure_reason` renders either
 family in the `Class: Area: text` grammar of the service's FailureReason field.
@@ -48,6 +50,14 @@ class KilledError(InternalError):
     """A process of the compiler was killed (SIGKILL) from outside, perhaps for want of memory."""
 
     exit_code = 137
+
+
+class Unavailable(InternalError):
+    """The object store does not answer, or cannot do now what it may do later."""
+
+
+class DiskFull(InternalError):
+    """There is no room on the disk, and what wants some has not taken it."""
 
 
 def failure_reason(error: TinsmithError) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import joblib
 
 from tests.acceptance.models import boosted, forest, tarball
+from tests.acceptance.service import until
 
 ESCAPED = "tinsmith-escaped"
 """Name of the file that an attack would leave somewhere."""
@@ -42,6 +43,12 @@ class Probe:
     framework: str = "XGBOOST"
     may_compile: bool = False
     """What is hostile in it may be of no account to a prediction."""
+    contained: bool = False
+    """It runs, in the sandbox, as it must, and may break down there: an InternalError will do."""
+    config: str | None = None
+    """DataInputConfig."""
+    max_runtime: int | None = None
+    """Seconds, where it would go on for ever."""
 
 
 def probes() -> Iterator[Probe]:
@@ -233,6 +240,13 @@ def _replaced(data: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def written_outside(data_dir: Path) -> list[Path]:
-    """Files that an attack has left: in the service's own folder, in any above it, or in /tmp."""
+    """Files that an attack has left: in the service's own folder, in any above it, or in /tmp.
+
+    Waits for the folder of the last attempt to go, which it does after its job has ended. The service's
+    folder changes meanwhile: os.walk heeds that, Path.rglob fails.
+    """
+    until(lambda: not any((data_dir / "work").iterdir()))
     above = [folder / ESCAPED for folder in (*data_dir.parents, Path("/tmp")) if (folder / ESCAPED).exists()]
-    return above + list(data_dir.rglob(ESCAPED))
+    return above + [
+        Path(folder, ESCAPED) for folder, folders, files in os.walk(data_dir) if ESCAPED in (*folders, *files)
+    ]

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 TINSMITH = (sys.executable, "-m", "tinsmith")
 AWS = Path(sys.executable).with_name("aws")
+AT_LENGTH = "TINSMITH_AT_LENGTH" in os.environ
+"""As `make faults` and `make hostile` run; the suite does half."""
 BUCKET = "tinsmith"
 ENDED = ("COMPLETED", "FAILED", "STOPPED")
 PATIENCE = 300.0
@@ -220,6 +222,17 @@ def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(PAUSE)
     return value
+
+
+@contextmanager
+def frozen(service: Service) -> Iterator[None]:
+    """The running attempt stands still meanwhile."""
+    pids = until(service.attempts)
+    signal_all(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        signal_all(pids, signal.SIGCONT)
 
 
 def signal_all(pids: Sequence[int], number: signal.Signals = signal.SIGKILL) -> None:

@@ -6,15 +6,14 @@ import hashlib
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 import tinsmith_runtime
 from tests.acceptance.models import Trained, boosted, forest
-from tests.acceptance.service import BUCKET, Service, signal_all, until
+from tests.acceptance.service import BUCKET, Service, frozen, until
 from tinsmith.compiler.verify.execute import NoMachine, find_machine
 from tinsmith.spec.targets import devices
 
@@ -55,17 +54,6 @@ def classifier() -> Trained:
 def model(service: Service, classifier: Trained) -> str:
     """The URI of an XGBoost model."""
     return service.put("in/model.tar.gz", classifier.tarball)
-
-
-@contextmanager
-def frozen(service: Service) -> Iterator[None]:
-    """The running attempt stands still meanwhile."""
-    pids = until(service.attempts)
-    signal_all(pids, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        signal_all(pids, signal.SIGCONT)
 
 
 def create(service: Service, name: str, uri: str, *args: str, **output: Any) -> dict[str, Any]:
@@ -304,6 +292,39 @@ def _listed(service: Service, *options: str) -> list[str]:
 def _tags(service: Service, arn: str) -> dict[str, str]:
     reply = json.loads(service.aws("sagemaker", "list-tags", "--resource-arn", arn))
     return {tag["Key"]: tag["Value"] for tag in reply["Tags"]}
+
+
+def test_a_user_with_a_key_of_its_own(service: Service) -> None:
+    service.run("iam", "create-user", "ann")
+    service.run("iam", "attach", "user", "ann", "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess")
+    key = json.loads(service.run("iam", "create-access-key", "ann", "--json"))
+
+    def client(name: str) -> Any:
+        return boto3.session.Session().client(
+            name,
+            region_name="us-east-1",
+            endpoint_url=service.env[f"AWS_ENDPOINT_URL_{name.upper()}"],
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+
+    s3 = client("s3")
+
+    def upload() -> str:
+        try:
+            s3.put_object(Bucket=BUCKET, Key="ann/model.tar.gz", Body=b"no archive")
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "ok"
+
+    until(lambda: upload() == "ok", 10)
+    assert client("sts").get_caller_identity()["Arn"].endswith(":user/ann")
+    request = service.request("ann-1", f"s3://{BUCKET}/ann/model.tar.gz")
+    client("sagemaker").create_compilation_job(**request)
+    reason = service.await_status("ann-1", "FAILED")["FailureReason"]
+    assert "Unable to untar input model" in reason  # the job has read what the user has put there
+    service.run("iam", "update-access-key", key["AccessKeyId"], "--inactive")
+    until(lambda: upload() == "InvalidAccessKeyId", 10)
 
 
 def test_paging_with_boto3(service: Service) -> None:

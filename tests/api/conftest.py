@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,10 @@ from botocore.config import Config
 
 from tinsmith.api.app import build_app
 from tinsmith.api.protocol import ApiOptions
+from tinsmith.api.services import Service as Other
+from tinsmith.identity.store import IdentityStore
 from tinsmith.jobs.store import Store
+from tinsmith.settings import NO_QUOTAS, QuotaOptions
 
 ACCOUNT = "123456789012"
 
@@ -42,14 +45,21 @@ class Service:
     clock: Clock
     model_packages: Path
 
-    def client(self, region: str = "us-east-1") -> Any:
+    def client(
+        self,
+        region: str = "us-east-1",
+        access_key: str = "AKIDEXAMPLE",
+        secret_key: str = "secret",
+        token: str | None = None,
+    ) -> Any:
         """A boto3 client that neither retries nor validates on its own. Regions share no jobs."""
         return boto3.client(
             "sagemaker",
             region_name=region,
             endpoint_url=self.url,
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="secret",
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=token,
             config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
         )
 
@@ -74,11 +84,19 @@ def own_service(tmp_path: Path) -> Iterator[Service]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Service]:
-    store = Store.open(f"sqlite:///{folder / 'jobs.db'}")
+def running(
+    folder: Path,
+    identities: IdentityStore | None = None,
+    quotas: QuotaOptions = NO_QUOTAS,
+    others: Sequence[Other] = (),
+) -> Iterator[Service]:
+    """A service over a store in `folder`; it authenticates where there are `identities`."""
+    store = Store.open(f"sqlite:///{folder / 'jobs.db'}", quotas)
     clock = Clock()
-    app = build_app(store, ApiOptions(account=ACCOUNT, model_packages=folder / "model-packages"), clock)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    options = ApiOptions(account=ACCOUNT, model_packages=folder / "model-packages", quotas=quotas)
+    app = build_app(store, options, clock, identities, others)
+    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off", proxy_headers=False)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tinsmith.jobs.job import Job, JobKey
+from tinsmith.jobs.job import JobKey
+from tinsmith.jobs.query import JobQuery, Page
 
 Build = Callable[..., dict[str, Any]]
 LIMIT = 1024 * 1024
@@ -33,7 +34,7 @@ def test_healthz_needs_the_store(own_service: Any, monkeypatch: pytest.MonkeyPat
     def broken(*_: Any) -> None:
         raise OSError("disk gone")
 
-    monkeypatch.setattr(own_service.store, "list", broken)
+    monkeypatch.setattr(own_service.store, "ping", broken)
     assert get(own_service, "/healthz").status_code == 503
 
 
@@ -102,17 +103,17 @@ def test_a_slow_store_does_not_block_the_others(
 ) -> None:
     own_service.client().create_compilation_job(**valid())
     entered, release = threading.Event(), threading.Event()
-    real = own_service.store.get
+    real = own_service.store.list
 
-    def slow(key: JobKey) -> Job:
+    def slow(query: JobQuery) -> Page:
         entered.set()
         assert release.wait(30)
-        job: Job = real(key)
-        return job
+        page: Page = real(query)
+        return page
 
-    monkeypatch.setattr(own_service.store, "get", slow)
+    monkeypatch.setattr(own_service.store, "list", slow)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(own_service.post, "DescribeCompilationJob", '{"CompilationJobName":"job"}')
+        waiting = pool.submit(own_service.post, "ListCompilationJobs", "{}")
         assert entered.wait(30)
         try:
             assert get(own_service, "/healthz").status_code == 200

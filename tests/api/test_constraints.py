@@ -6,6 +6,7 @@ The constraints are listed from botocore's own model, so one that has no entry i
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -303,3 +304,13 @@ def spelled(path: Path) -> str:
 def report(subject: str, texts: list[str]) -> str:
     sentences = "; ".join(f"{subject} failed to satisfy constraint: {text}" for text in texts)
     return f"{len(texts)} validation error{'s' if len(texts) > 1 else ''} detected: {sentences}"
+
+
+def test_a_long_value_takes_no_time(any_client: Any) -> None:
+    """The pattern of S3Uri backtracks over every place of what it matches."""
+    request = copy.deepcopy(COMPLETE["CreateCompilationJob"])
+    request["InputConfig"]["S3Uri"] = f"s3://{'a' * 500_000}/\n"
+    began = time.perf_counter()
+    with pytest.raises(ClientError, match="less than or equal to 1024"):
+        any_client.create_compilation_job(**request)
+    assert time.perf_counter() - began < 5

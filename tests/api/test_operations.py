@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -265,12 +265,12 @@ def test_a_create_whose_reply_was_lost_runs_once(
     store, tries = own_service.store, []
     add = store.add
 
-    def stored_but_not_answered(job: Any, tags: Any) -> None:
+    def stored_but_not_answered(job: Any, tags: Any, trace: str) -> Future[None]:
         tries.append(job)
-        add(job, tags)
+        add(job, tags, trace)
         raise OSError("connection lost")
 
-    monkeypatch.setattr(store, "add", stored_but_not_answered)
+    monkeypatch.setattr(store, "add_soon", stored_but_not_answered)
     client = ordinary_client(own_service)
     with pytest.raises(client.exceptions.ResourceInUse):
         client.create_compilation_job(**valid())

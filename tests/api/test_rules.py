@@ -45,11 +45,21 @@ def refused(client: Any, request: dict[str, Any]) -> str:
             {"OutputConfig": output(TargetDevice="ml_c5", TargetPlatform=LINUX)},
             "TargetDevice and TargetPlatform cannot be specified at the same time.",
         ),
+        (
+            {"StoppingCondition": {"MaxRuntimeInSeconds": 900, "MaxWaitTimeInSeconds": 899}},
+            "Invalid MaxWaitTimeInSeconds. It must be greater than or equal to MaxRuntimeInSeconds.",
+        ),
         ({"OutputConfig": output()}, "Either TargetDevice or TargetPlatform must be specified."),
         (
             {"InputConfig": model("XGBOOST", FrameworkVersion="1.3")},
             "FrameworkVersion is not supported for framework XGBOOST. "
             "It is only supported for the MXNet, PyTorch, TensorFlow and TensorFlow Lite frameworks.",
+        ),
+        (
+            {"InputConfig": model("MXNET", FrameworkVersion="2.0")},
+            "1 validation error detected: Value '2.0' at 'inputConfig.frameworkVersion' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [0.8, 0.9, 0.10, 0.11, 0.12, 1.0, 1.1, 1.2, "
+            "1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9]",
         ),
         (
             {"InputConfig": model("TFLITE")},
@@ -93,6 +103,8 @@ def test_framework_version_is_refused_outside_its_targets(
 @pytest.mark.parametrize(
     "members",
     [
+        {"StoppingCondition": {"MaxRuntimeInSeconds": 900, "MaxWaitTimeInSeconds": 900}},
+        {"StoppingCondition": {"MaxWaitTimeInSeconds": 1}},
         {"InputConfig": {"S3Uri": "s3://b/train.csv", "Framework": "XGBOOST"}},
         {"InputConfig": {"S3Uri": "https://s3.us-east-1.amazonaws.com/b/m", "Framework": "SKLEARN"}},
         {"InputConfig": model("XGBOOST", DataInputConfig='{"data": [1, 2, 3, 4]}')},

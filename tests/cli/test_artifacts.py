@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 def artifact(tinsmith: Tinsmith, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model for a machine that is not this one."""
     folder = tmp_path_factory.mktemp("compiled")
-    options = ("--framework", "XGBOOST", "--target", "rasp4b", "--allow-unverified", "-o", folder)
+    options = (
+        "--framework",
+        "XGBOOST",
+        "--framework-version",
+        "3.2",
+        "--target",
+        "rasp4b",
+        "--allow-unverified",
+        "-o",
+        folder,
+    )
     outcome = tinsmith("compile", model_folder.with_name("model.tar.gz"), *options)
     assert outcome.code == 0, outcome.errors
     return folder / "model-rasp4b.tar.gz"
@@ -43,9 +53,11 @@ def test_inspect_tells_what_is_inside(tinsmith: Tinsmith, artifact: Path) -> Non
     assert plain.code == 0
     for text in ("rasp4b", "xgboost 3", "binary:logistic", "data: float32[-1, 4]", digest, "compiled.so"):
         assert text in plain.output
+    assert "framework_version=3.2" in plain.output
     fields = tinsmith("inspect", artifact, "--json").json()
     assert fields["digest"] == digest
     assert fields["manifest"]["target"]["name"] == "rasp4b"
+    assert fields["manifest"]["options"] == {"framework_version": "3.2"}
     assert fields["changed"] == []
 
 

@@ -9,7 +9,8 @@ import pytest
 import typer
 
 from tinsmith.cli import doctor
-from tinsmith.errors import InternalError
+from tinsmith.worker.guard import name_of
+from tinsmith.worker.sandbox import LAYERS
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Tinsmith
@@ -19,9 +20,25 @@ def test_a_machine_that_passes_these_tests_is_fit(tinsmith: Tinsmith, tmp_path: 
     outcome = tinsmith("doctor", "--data-dir", tmp_path, "--json")
     found = {finding["name"]: finding for finding in outcome.json()}
     assert outcome.code == 0
+    assert {"engine ray", "engine slurm"} <= set(found)
     for name in ("python", "zig", "sandbox", "object store", "disk"):
         assert found[name]["state"] == "ok", found[name]
     assert all(finding["state"] in ("ok", "missing") for finding in found.values())
+
+
+def test_every_layer_of_the_sandbox_is_there_or_missing_with_its_reason(
+    tinsmith: Tinsmith, tmp_path: Path
+) -> None:
+    found = {
+        finding["name"]: finding
+        for finding in tinsmith("doctor", "--data-dir", tmp_path, "--json", PATH=str(tmp_path)).json()
+    }
+    in_force = {name_of(layer) for layer in found["sandbox"]["detail"].split()}
+    for layer in LAYERS:
+        finding = found[f"sandbox: {layer}"]
+        assert (finding["state"] == "ok") == (layer in in_force), finding
+    assert found["sandbox: bubblewrap"]["detail"].endswith(": bwrap is not installed")
+    assert found["sandbox: bubblewrap"]["remedy"] == "apt-get install bubblewrap"
 
 
 def test_what_is_missing_comes_with_the_command_that_installs_it(tinsmith: Tinsmith, tmp_path: Path) -> None:
@@ -33,19 +50,20 @@ def test_what_is_missing_comes_with_the_command_that_installs_it(tinsmith: Tinsm
     assert outcome.code == 0
     assert "apt-get install bubblewrap" in text
     assert "apt-get install qemu-user-static" in text
+    assert "apt-get install slurm-client" in text
 
 
 def test_a_machine_without_any_sandbox_is_not_fit(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise InternalError("sandbox: none works on this machine")
+    def refuse(*_: object) -> tuple[None, dict[str, str]]:
+        return None, {"guard": "neither bubblewrap nor Landlock, files would be open"}
 
-    monkeypatch.setattr("tinsmith.worker.sandbox.prepare", refuse)
+    monkeypatch.setattr("tinsmith.worker.sandbox.examine", refuse)
     with pytest.raises(typer.Exit) as ended:
         doctor.doctor(tmp_path, json=False)
     assert ended.value.exit_code == 1
-    assert re.search(r"^broken +sandbox ", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^broken +sandbox +none works: guard: neither", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_a_compiler_that_does_not_run_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ipaddress
+import json
 import os
 import shlex
 import signal
@@ -7,12 +9,17 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Service, Start, Tinsmith
@@ -75,6 +82,9 @@ def test_env_prints_what_serve_printed(service: Service, tinsmith: Tinsmith) -> 
     assert set(service.exports) == {
         "AWS_ACCESS_KEY_ID",
         "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL_CLOUDWATCH",
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
+        "AWS_ENDPOINT_URL_KMS",
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL_SAGEMAKER",
         "AWS_ENDPOINT_URL_STS",
@@ -103,11 +113,93 @@ def test_two_services_cannot_share_a_data_dir(service: Service, tinsmith: Tinsmi
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
-def test_only_loopback_addresses_are_served(tinsmith: Tinsmith, tmp_path: Path, host: str) -> None:
-    outcome = tinsmith("serve", "--data-dir", tmp_path / "d", "--host", host)
+def test_without_authentication_only_loopback_is_served(
+    tinsmith: Tinsmith, tmp_path: Path, host: str
+) -> None:
+    outcome = tinsmith("serve", "--data-dir", tmp_path / "d", "--host", host, "--insecure-no-auth")
     assert outcome.code == 2
     assert "is not a loopback address" in outcome.errors
     assert not (tmp_path / "d").exists()
+
+
+def test_other_addresses_are_served_with_authentication_and_a_warning(start: Start, tmp_path: Path) -> None:
+    service = start(tmp_path, "--host", "0.0.0.0")
+    assert any("0.0.0.0 is served without TLS" in line for line in service.said)
+    assert service.client("sagemaker").list_compilation_jobs()
+    assert refusal_of(service) == "MissingAuthenticationTokenException"
+
+
+def test_unsigned_requests_are_refused_unless_asked_for(
+    service: Service, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refusal_of(service) == "MissingAuthenticationTokenException"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, service.exports[name])
+    s3 = ("--s3-endpoint", service.exports["AWS_ENDPOINT_URL_S3"])
+    insecure = start(tmp_path, "--insecure-no-auth", *s3)
+    assert any("WARNING: --insecure-no-auth" in line for line in insecure.said)
+    assert refusal_of(insecure) is None
+
+
+def test_tls(service: Service, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, service.exports[name])
+    certificate, key = self_signed(tmp_path)
+    s3 = ("--s3-endpoint", service.exports["AWS_ENDPOINT_URL_S3"])
+    secure = start(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key), *s3)
+    assert secure.exports["AWS_ENDPOINT_URL_SAGEMAKER"].startswith("https://127.0.0.1:")
+    secure.exports |= {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    assert secure.client("sagemaker").list_compilation_jobs()["CompilationJobSummaries"] == []
+
+
+@pytest.mark.parametrize("option", ["--tls-cert", "--tls-key"])
+def test_tls_needs_certificate_and_key(tinsmith: Tinsmith, tmp_path: Path, option: str) -> None:
+    (tmp_path / "file").write_text("x")
+    outcome = tinsmith("serve", "--data-dir", tmp_path / "d", option, tmp_path / "file")
+    assert outcome.code == 2
+    assert "--tls-key" in outcome.errors
+
+
+def refusal_of(service: Service) -> str | None:
+    """The error of an unsigned request; None when it was answered."""
+    request = urllib.request.Request(
+        service.exports["AWS_ENDPOINT_URL_SAGEMAKER"],
+        b"{}",
+        {"X-Amz-Target": "SageMaker.ListCompilationJobs"},
+    )
+    try:
+        with urllib.request.urlopen(request) as reply:
+            assert reply.status == 200
+            return None
+    except urllib.error.HTTPError as error:
+        with error:
+            code: str = json.loads(error.read())["__type"]
+        return code
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 and its key."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tinsmith")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(address, critical=False)
+    )
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    certificate.write_bytes(builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return certificate, key
 
 
 def test_a_taken_port_is_named(tinsmith: Tinsmith, tmp_path: Path) -> None:
@@ -192,3 +284,24 @@ def create(service: Service, name: str) -> None:
 def describe(service: Service, name: str) -> dict[str, str]:
     job: dict[str, str] = service.client("sagemaker").describe_compilation_job(CompilationJobName=name)
     return job
+
+
+def test_an_engine_file_with_mistakes_ends_the_start(tinsmith: Tinsmith, tmp_path: Path) -> None:
+    path = tmp_path / "engine.toml"
+    path.write_text("nodes = 3\n[placement.ml_c5]\ncpus = 'two'\n")
+    outcome = tinsmith(
+        "serve", "--data-dir", tmp_path / "data", "--engine", "slurm", "--engine-config", str(path)
+    )
+    assert outcome.code != 0
+    text = " ".join(outcome.errors.split())
+    assert "nodes: expected one of mailbox" in text
+    assert "placement.ml_c5.cpus: expected a number, found 'two'" in text
+
+
+def test_an_engine_on_other_machines_needs_a_mailbox(tinsmith: Tinsmith, tmp_path: Path) -> None:
+    outcome = tinsmith(
+        "serve", "--data-dir", tmp_path / "data", "--port", "0", "--engine", "slurm",
+        "--s3-endpoint", "http://127.0.0.1:9",
+    )  # fmt: skip
+    assert outcome.code != 0
+    assert "engine slurm: expected a mailbox, s3://<bucket>/<prefix>" in outcome.errors

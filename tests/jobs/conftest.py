@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import Postgres
 from tinsmith.jobs.job import Job, JobKey, Status
 from tinsmith.jobs.store import Store
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database, of each engine in turn."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        return server.database()
     return f"sqlite:///{tmp_path / 'jobs.db'}"
 
 

@@ -59,6 +59,37 @@ def test_core_ml_parameters() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shapes", "default"),
+    [
+        ('{"input_1": {"shape": [1,224,224,3]}}', ((1, 224, 224, 3),), None),
+        ('{"input_1": {"shape": ["1..10", 224, 224, 3]}}', ((Range(1, 10), 224, 224, 3),), None),
+        (
+            '{"input_1": {"shape": [[1, 224, 224, 3], [1, 160, 160, 3]]}}',
+            ((1, 224, 224, 3), (1, 160, 160, 3)),
+            None,
+        ),
+        (
+            '{"input_1": {"shape": ["1..10", 224, 224, 3], "default_shape": [1, 224, 224, 3]}}',
+            ((Range(1, 10), 224, 224, 3),),
+            (1, 224, 224, 3),
+        ),
+        (
+            '[{"shape": [[1,3,224,224], [1,3,160,160]], "default_shape": [1,3,224,224]}]',
+            ((1, 3, 224, 224), (1, 3, 160, 160)),
+            (1, 3, 224, 224),
+        ),
+    ],
+)
+def test_documented_shapes_of_core_ml(
+    text: str, shapes: tuple[object, ...], default: tuple[int, ...] | None
+) -> None:
+    for spelling in (text, text.replace('"', "'")):
+        (config,) = parse(spelling)
+        assert config.shapes == shapes
+        assert config.default_shape == default
+
+
+@pytest.mark.parametrize(
     ("text", "character", "words"),
     [
         ("{'data': [1,3,224,'x']}", 19, "expected a dimension"),
@@ -75,7 +106,15 @@ def test_core_ml_parameters() -> None:
         ("[]", 1, "an empty list"),
         ("{'': [1]}", 6, "an empty one"),
         ("{'a': {'shape': ['10..1']}}", 18, "a range of growing"),
-        ("{'a': ['1..2']}", 8, "expected a dimension"),
+        ("{'a': ['1..2']}", 8, "expected a dimension (a whole number), found '1..2'"),
+        ("{'a': {'shape': ['1..-1']}}", 18, "a range such as '1..10'), found '1..-1'"),
+        ("{'a': {'shape': [['1..2', 3]]}}", 19, "expected a dimension (a whole number), found '1..2'"),
+        ("{'a': {'shape': [[1, 3], [1]]}}", 17, "enumerated shapes of one number of dimensions"),
+        ("{'a': {'shape': [1], 'bias': [1, 'x']}}", 34, "expected a number"),
+        ("{'a': {'shape': [1], 'type': 'image'}}", 30, "expected the type 'Tensor' or 'Image'"),
+        ("{'a': [1], 'a': [2]}", 12, "every name only once"),
+        ("{a: [1]}", 2, "a name in quotes"),
+        ("{'a': [1]} x", 12, "nothing more"),
         ("{'a': {'type': 'Image'}}", 7, "expected a shape"),
         ("{'a': {'shape': [1], 'type': 'Image'}}", 7, "needs bias and scale"),
         ("{'a': {'shape': [1], 'typ': 1}}", 29, "unknown parameter 'typ'"),

@@ -162,6 +162,44 @@ def test_options_of_other_frameworks_and_devices_are_kept_for_them() -> None:
     assert labels.options.other == {"class_labels": "labels.txt"}
 
 
+@pytest.mark.parametrize(
+    ("options", "target", "framework", "kept"),
+    [
+        ('{"dtype" : "float32"}', "ml_c5", "PYTORCH", {}),
+        (
+            "{'gpu-code': 'sm_72', 'trt-ver': '6.0.1', 'cuda-ver': '10.1'}",
+            "jetson_xavier",
+            "PYTORCH",
+            {"gpu-code": "sm_72", "trt-ver": "6.0.1", "cuda-ver": "10.1"},
+        ),
+        (
+            "{'JETPACK_VERSION': '4.6', 'gpu_code': 'sm_72'}",
+            "jetson_xavier",
+            "TENSORFLOW",
+            {"JETPACK_VERSION": "4.6", "gpu-code": "sm_72"},
+        ),
+        ("{'ANDROID_PLATFORM': 28}", "ANDROID/ARM64", "TFLITE", {}),
+        (
+            '{"precision_mode": "FP32", "output_names": ["output:0"]}',
+            "ml_eia2",
+            "TENSORFLOW",
+            {"precision_mode": "FP32", "output_names": ["output:0"]},
+        ),
+        (
+            '{"signature_def_key": "serving_custom"}',
+            "ml_eia2",
+            "TENSORFLOW",
+            {"signature_def_key": "serving_custom"},
+        ),
+        ('{"num-neuroncores": 2}', "ml_inf1", "TENSORFLOW", {"num-neuroncores": 2}),
+    ],
+)
+def test_documented_options(options: str, target: str, framework: str, kept: dict[str, object]) -> None:
+    found = resolved(options, target, framework)
+    assert found.options.other == kept
+    assert not [warning for warning in found.warnings if "CompilerOptions" in warning]
+
+
 def test_platforms_outside_the_service_table_are_reported() -> None:
     assert "not among the combinations" in resolved(None, "LINUX/X86").warnings[0]
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError as S3Error
 
-from tinsmith.errors import ClientError, InternalError, failure_reason
+from tinsmith.errors import ClientError, InternalError, Unavailable, failure_reason
 from tinsmith.storage import s3
 from tinsmith.storage.credentials import Credentials
 from tinsmith.storage.embedded import EmbeddedStore
 from tinsmith.storage.s3 import ObjectStore
+from tinsmith.storage.uri import ObjectLocation
 
 
 @pytest.fixture
@@ -94,9 +98,60 @@ def test_wrong_keys_are_denied(
     assert changes.get("secret_key", "wrongwrong") not in str(e.value)
 
 
+class Elsewhere(BaseHTTPRequestHandler):
+    """S3 as it answers for a bucket of another region."""
+
+    def do_GET(self) -> None:
+        content = (
+            b"<Error><Code>PermanentRedirect</Code><Message>The bucket you are attempting to access must be "
+            b"addressed using the specified endpoint.</Message></Error>"
+        )
+        self.send_response(301)
+        self.send_header("x-amz-bucket-region", "eu-central-1")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_bucket_of_another_region(tmp_path: Path) -> None:
+    """The embedded store has one region, so a server of ours says what S3 says."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        store = ObjectStore(f"http://127.0.0.1:{server.server_port}", "us-east-1", Credentials("AKIA", "x"))
+        with pytest.raises(ClientError) as caught:
+            store.download("s3://far/k", tmp_path / "x", 1)
+        server.shutdown()
+    assert failure_reason(caught.value).startswith(
+        "ClientError: InputConfiguration: Bucket far is in region eu-central-1 which is different from AWS "
+        "Sagemaker service region us-east-1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (503, "SlowDown", Unavailable),
+        (500, "InternalError", Unavailable),
+        (400, "RequestTimeout", Unavailable),
+        (501, "NotImplemented", InternalError),
+        (400, "InvalidRequest", ClientError),
+    ],
+)
+def test_only_what_may_succeed_later_is_worth_another_try(status: int, code: str, kind: type) -> None:
+    reply: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = S3Error(reply, "PutObject")
+    assert type(s3._translate(error, "OutputConfiguration", ObjectLocation("b", "k"), "us-east-1")) is kind
+
+
 def test_an_endpoint_that_does_not_answer_is_our_fault(tmp_path: Path) -> None:
     nobody = ObjectStore("http://127.0.0.1:1", "us-east-1", Credentials("AKIA", "x"))
-    with pytest.raises(InternalError, match=r"http://127.0.0.1:1 does not answer"):
+    with pytest.raises(Unavailable, match=r"http://127.0.0.1:1 does not answer"):
         nobody.download("s3://b/k", tmp_path / "x", 1)
 
 

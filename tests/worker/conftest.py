@@ -1,4 +1,4 @@
-"""A service without its API: a real object store, a real job store, a supervisor, a stand-in compiler."""
+"""A service without its API: a real object store, a real job store, a controller, a stand-in compiler."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tinsmith.jobs.job import TERMINAL, Job, JobKey, Status
 from tinsmith.jobs.store import Store
 from tinsmith.settings import S3Options, SandboxOptions, Settings, WorkerOptions
 from tinsmith.storage.embedded import EmbeddedStore
+from tinsmith.worker.controller import Controller
 from tinsmith.worker.logs import read
-from tinsmith.worker.supervisor import Supervisor
 
 FAKE = Path(__file__).parent / "fake_compiler.py"
 BUCKET = "tinsmith-worker"
@@ -43,17 +43,17 @@ class Service:
     settings: Settings
     store: Store
     objects: Any
-    supervisor: Supervisor | None = None
+    controller: Controller | None = None
     names: Iterator[int] = field(default_factory=itertools.count)
 
     def start(self) -> None:
-        self.supervisor = Supervisor(self.store, self.settings)
-        self.supervisor.start()
+        self.controller = Controller(self.store, self.settings)
+        self.controller.start()
 
     def stop(self) -> None:
-        if self.supervisor is not None:
-            self.supervisor.stop()
-            self.supervisor = None
+        if self.controller is not None:
+            self.controller.stop()
+            self.controller = None
 
     def put(self, name: str, data: bytes) -> str:
         """Uploads `data`; its URI, which no other test has."""

@@ -1,21 +1,29 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import errno
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from tinsmith.errors import ClientError
+from tinsmith.errors import ClientError, DiskFull, Unavailable
 from tinsmith.settings import InputLimits, S3Options, SandboxOptions
 from tinsmith.spec.request import WorkDirectory
+from tinsmith.worker import attempt as module
 from tinsmith.worker.attempt import (
-    AttemptOrder,
-    AttemptResult,
+    LOST,
+    NO_ROOM,
+    CompilerKilled,
+    Workplace,
     artifact_location,
     compile_request,
+    concluded,
     environment,
 )
+from tinsmith.worker.logs import JobLog
+from tinsmith.worker.order import AttemptOrder
 from tinsmith.worker.sandbox import Sandbox
 
 SOURCE = {"S3Uri": "s3://bucket/in/model.tar.gz", "Framework": "XGBOOST"}
@@ -87,38 +95,35 @@ def test_an_output_location_elsewhere_is_the_customers_fault() -> None:
         artifact_location("https://example.org/bucket/out", None, "name")
 
 
-def test_an_order_survives_the_pipe_and_hides_its_keys(tmp_path: Path) -> None:
-    options = SandboxOptions(read_only=(tmp_path,), require=("seccomp",))
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (CompilerKilled("by SIGKILL"), LOST),
+        (DiskFull("by others' doing"), NO_ROOM),
+        (OSError(errno.ENOSPC, "No space left on device"), NO_ROOM),
+        (OSError(errno.EIO, "Input/output error"), "InternalError: OSError: [Errno 5] Input/output error"),
+        (Unavailable("The object store does not answer"), "InternalError: The object store does not answer"),
+    ],
+)
+def test_what_speaks_against_the_machine_loses_the_attempt_and_not_the_job(
+    error: Exception, outcome: int | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(module, "run", fail)
     order = AttemptOrder(
-        attempt=3,
-        request={"InputConfig": SOURCE, "OutputConfig": DEVICE},
-        folder=tmp_path,
-        log=tmp_path / "log",
-        compiler=("compiler", "--flag"),
-        cpu_seconds=10,
-        limits=InputLimits(max_members=7),
-        sandbox=Sandbox(options, "/usr/bin/bwrap", True, False, ("bubblewrap", "seccomp")),
-        allow_unverified=True,
-        s3=S3Options("http://host", "eu-west-1", "key", "SECRET"),
+        "job-1", 1, {}, tmp_path / "log", (), 1, InputLimits(), SandboxOptions(), False, S3Options()
     )
-    assert AttemptOrder.from_json(order.to_json()) == order
-    assert "SECRET" not in repr(order)
+    place = Workplace(tmp_path, Sandbox(SandboxOptions(), None, False, False))
+    result = concluded(order, place, JobLog(order.log, 1))
+    assert (result if isinstance(result, int) else result.failure_reason) == outcome
 
 
-def test_a_result_is_written_whole_and_read_back(tmp_path: Path) -> None:
-    assert AttemptResult.read(tmp_path) is None
-    result = AttemptResult(2, artifact_uri="s3://b/k", digest="00", derived_data_input_config="{}")
-    result.write(tmp_path)
-    assert AttemptResult.read(tmp_path) == result
-    replace(result, attempt=3).write(tmp_path)
-    assert AttemptResult.read(tmp_path) == replace(result, attempt=3)
-    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"odd": 1}'])
-def test_a_broken_result_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / "result.json").write_text(text)
-    assert AttemptResult.read(tmp_path) is None
+def test_a_workplace_survives_the_pipe(tmp_path: Path) -> None:
+    options = SandboxOptions(read_only=(tmp_path,), require=("seccomp",))
+    place = Workplace(tmp_path, Sandbox(options, "/usr/bin/bwrap", True, False, ("bubblewrap", "seccomp")))
+    assert Workplace.from_json(place.to_json()) == place
 
 
 def test_the_compiler_sees_no_variable_of_the_service(
@@ -129,4 +134,14 @@ def test_the_compiler_sees_no_variable_of_the_service(
         monkeypatch.setenv(name, value)
     seen = environment(WorkDirectory(tmp_path))
     zig = {"ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"}
-    assert set(seen) == {"HOME", "LANG", "OPENBLAS_NUM_THREADS", "PATH", "TMPDIR", *zig}
+    assert set(seen) == {"HOME", "LANG", "OPENBLAS_NUM_THREADS", "PATH", "TMPDIR", "USER", *zig}
+
+
+@pytest.mark.parametrize(
+    "module", ["tinsmith.worker.attempt", "tinsmith.worker.controller", "tinsmith.cli.serve"]
+)
+def test_neither_attempt_nor_service_loads_what_a_compiler_needs(module: str) -> None:
+    heavy = {"numpy", "onnx_ir", "scipy", "tinsmith.compiler"}
+    program = f"import sys, {module}; print(*{heavy} & {{*sys.modules}})"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout == "\n"

@@ -30,9 +30,9 @@ PATIENCE = 480.0
 SERVE = """
 import base64, pickle, sys, threading
 from tinsmith.jobs.store import Store
-from tinsmith.worker.supervisor import Supervisor
+from tinsmith.worker.controller import Controller
 settings = pickle.loads(base64.b64decode(sys.argv[1]))
-Supervisor(Store.open(settings.database_url), settings).start()
+Controller(Store.open(settings.database_url), settings).start()
 print("ready", flush=True)
 threading.Event().wait()
 """
@@ -137,7 +137,7 @@ def test_a_kill_during_the_compilation_leaves_nobody_and_the_job_goes_on(
     key = service.submit(service.put("m.tar.gz", tarball), {"sleep": 3, "children": 2, "nap": nap})
     running = serve(settings)
     service.wait_for_line(key, "compiling")
-    attempt = read_pid_file(settings.work_dir / f"{key.name}-1" / "pid")
+    attempt = read_pid_file(folder_of(settings, key) / "pid")
     assert attempt is not None
     first_family = below(settings, running)
     assert len(first_family) >= 3
@@ -154,6 +154,11 @@ def test_a_kill_during_the_compilation_leaves_nobody_and_the_job_goes_on(
     running.communicate()
     await_nobody(settings, running)
     assert sleepers(nap) == 0
+
+
+def folder_of(settings: Settings, key: JobKey) -> Path:
+    """The folder of the first attempt."""
+    return next(settings.work_dir.glob(f"{key.name}-*-1"))
 
 
 def sleepers(nap: int) -> int:
@@ -176,7 +181,7 @@ def test_a_result_that_was_written_before_the_kill_is_taken_over(
     key = service.submit(service.put("m.tar.gz", tarball))
     deaf = serve(settings)
     deadline = time.monotonic() + 60
-    while not (settings.work_dir / f"{key.name}-1" / "result.json").exists():
+    while not list(settings.work_dir.glob(f"{key.name}-*-1/result.json")):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     deaf.kill()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import subprocess
@@ -65,6 +66,53 @@ def test_no_descriptor_of_the_service_is_inherited(policy: GuardPolicy, tmp_path
     answer = subprocess.run(command, capture_output=True, text=True, pass_fds=[secret])
     os.close(secret)
     assert "Bad file descriptor" in answer.stderr
+
+
+def test_descriptors_beyond_the_limit_are_closed_too(policy: GuardPolicy, tmp_path: Path) -> None:
+    """The limit is lowered first: what it says is open at most lies below a descriptor that is."""
+    secret = os.open(tmp_path / "secret", os.O_RDWR | os.O_CREAT)
+    high = fcntl.fcntl(secret, fcntl.F_DUPFD, 200)
+    program = f"import os; os.fstat({high})"
+    guard = [
+        sys.executable,
+        "-I",
+        "-m",
+        "tinsmith.worker.guard",
+        replace(policy, limits={"NOFILE": 64}).to_json(),
+    ]
+    answer = subprocess.run(
+        [*guard, sys.executable, "-I", "-c", program], capture_output=True, text=True, pass_fds=[high]
+    )
+    os.close(secret)
+    os.close(high)
+    assert "Bad file descriptor" in answer.stderr
+
+
+def test_a_layer_that_is_expected_and_missing_is_refused(policy: GuardPolicy) -> None:
+    answer = guarded(replace(policy, expect=("rlimits", "bubblewrap")), "/bin/echo", "ran")
+    assert (answer.returncode, answer.stdout) == (REFUSED, "")
+    assert "not in force any more: bubblewrap" in answer.stderr
+    assert guarded(replace(policy, expect=("rlimits", "landlock")), "/bin/true").returncode == 0
+
+
+def test_what_is_left_out_is_not_in_force(policy: GuardPolicy) -> None:
+    answer = guarded(replace(policy, without=("landlock", "seccomp")), "/bin/true")
+    assert answer.stderr.split() == ["sandbox:", "rlimits", "no_new_privs"]
+
+
+def test_modes_outside_the_folder_stay_as_they_are(policy: GuardPolicy, tmp_path: Path) -> None:
+    """Landlock does not decide about them; a read-only mount does."""
+    other = tmp_path / "other"
+    inner = tmp_path / "inner"
+    for folder in (other, inner):
+        folder.mkdir(mode=0o700)
+    script = f"chmod 755 {inner} && chmod 777 {other}"
+    inside = replace(policy, folder=str(inner), read_write=(str(inner),), parent=os.getpid())
+    answer = guarded(inside, "/bin/sh", "-c", script)
+    if "namespaces+readonly" not in answer.stderr:
+        pytest.skip("no mount namespace is allowed here")
+    assert "Read-only file system" in answer.stderr
+    assert (other.stat().st_mode & 0o777, inner.stat().st_mode & 0o777) == (0o700, 0o755)
 
 
 def test_signals_that_python_ignores_are_back(policy: GuardPolicy) -> None:

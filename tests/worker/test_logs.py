@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from pathlib import Path
 
-from tinsmith.worker.logs import MAX_LINE, MAX_LINES, JobLog, LogLine, read
+import pytest
+
+from tinsmith.worker.logs import MAX_LINE, MAX_LINES, JobLog, LogLine, append_raw, read
 
 
 def test_lines_come_back_with_time_and_attempt(tmp_path: Path) -> None:
@@ -13,7 +17,7 @@ def test_lines_come_back_with_time_and_attempt(tmp_path: Path) -> None:
         log = JobLog(path, attempt, clock=lambda: 1000.12345)
         log.write("one\ntwo ä\x1b[0m\n")
         log.close()
-    lines = [LogLine(1000.123, attempt, text) for attempt in (1, 2) for text in ("one", "two ä\x1b[0m")]
+    lines = [LogLine(1000.123, attempt, text) for attempt in (1, 2) for text in ("one", "two ä\\x1b[0m")]
     assert list(read(path)) == lines
     assert json.loads(path.read_text().splitlines()[0]) == {"time": 1000.123, "attempt": 1, "line": "one"}
 
@@ -40,6 +44,25 @@ def test_a_flood_is_cut(tmp_path: Path) -> None:
     assert lines[0] == "x" * MAX_LINE + " ... (cut)"
     assert len(lines) == MAX_LINES + 1
     assert lines[-1].startswith("... log cut after")
+
+
+def test_a_full_disk_costs_lines_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, room = os.write, [10]
+
+    def full(file: int, data: bytes) -> int:
+        if room:
+            return write(file, data[: room.pop()])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log = JobLog(tmp_path / "job.jsonl", 1)
+    log.write("one")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        log.write("two\nthree")
+    log.write("four")
+    log.write("five")
+    missing = "... 2 lines are missing: the disk was full"
+    assert [line.line for line in read(tmp_path / "job.jsonl")] == ["one", missing, "four", "five"]
 
 
 def test_writers_in_several_threads_never_mix_lines(tmp_path: Path) -> None:
@@ -78,3 +101,21 @@ def test_following_gives_every_line_up_to_the_end(tmp_path: Path) -> None:
     done.set()
     reader.join(30)
     assert seen == ["line 0", "line 1", "line 2"]
+
+
+def test_lines_from_elsewhere_are_appended_whole_and_once(tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    log = JobLog(there, 1, clock=lambda: 5.0)
+    for line in ("one", "two", "three"):
+        log.write(line)
+    data = there.read_bytes()
+    half = data.index(b"two")
+    taken = append_raw(here, data[:half])
+    assert [line.line for line in read(here)] == ["one"]
+    assert append_raw(here, data[taken:]) == len(data) - taken
+    assert here.read_bytes() == data
+    assert append_raw(here, b"") == 0
+    log.write("four")
+    data = there.read_bytes()
+    assert append_raw(here, data, skip_known=True) == len(data)
+    assert here.read_bytes() == data

@@ -7,7 +7,18 @@ import sys
 import time
 from pathlib import Path
 
-from tinsmith.worker.processes import ProcessId, kill_group, read_pid_file, write_pid_file
+import pytest
+
+from tinsmith.worker.processes import (
+    ProcessId,
+    kill_group,
+    kill_user,
+    read_pid_file,
+    resident_bytes,
+    threads_of,
+    unlinked_bytes,
+    write_pid_file,
+)
 
 
 def sleeper() -> subprocess.Popen[bytes]:
@@ -107,3 +118,32 @@ def test_a_child_dies_with_its_parent() -> None:
 def test_a_child_whose_parent_is_gone_already_dies() -> None:
     answer = subprocess.run([sys.executable, "-c", CHILD, "1"], capture_output=True)
     assert answer.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_all_processes_of_a_user_are_killed_and_nobody_else() -> None:
+    uid = 0x70000000 + os.getpid()
+    theirs = [subprocess.Popen(["/bin/sleep", "600"], user=uid, start_new_session=True) for _ in range(3)]
+    with subprocess.Popen(["/bin/sleep", "600"], user=uid + 1) as other:
+        assert threads_of(uid) == 3
+        kill_user(uid)
+        assert [process.wait(10) for process in theirs] == [-signal.SIGKILL] * 3
+        assert threads_of(uid) == 0
+        assert other.poll() is None
+        other.kill()
+
+
+def test_memory_and_nameless_files_of_descendants_are_counted(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; file = open(sys.argv[1], 'wb'); file.write(bytes(1 << 20)); file.flush();"
+        "os.unlink(sys.argv[1]); hoard = b'x' * (32 << 20); print(flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "file")]
+    device = tmp_path.stat().st_dev
+    memory, disk = resident_bytes(os.getpid()), unlinked_bytes(os.getpid(), device)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert resident_bytes(os.getpid()) - memory > 32 << 20
+        assert unlinked_bytes(os.getpid(), device) - disk == 1 << 20
+        assert unlinked_bytes(os.getpid(), device + 1) == 0

@@ -1,4 +1,4 @@
-"""The shapes of the eight operations, read from botocore's SageMaker service model."""
+"""The shapes of operations, read from botocore's service models."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Shape:
 
     name: str
     type: str
-    """structure, list, string, integer or timestamp."""
+    """structure, list, map, string, integer, long, double, boolean, blob or timestamp."""
     members: Mapping[str, Shape] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     element: Shape | None = None
-    """What a list holds."""
+    """What a list holds, or a map from strings."""
     constraints: tuple[Constraint, ...] = ()
     """On a value of this shape itself, not on what it holds."""
 
@@ -57,12 +57,14 @@ class Operation:
 
 
 @cache
-def operations() -> Mapping[str, Operation]:
-    """The operations by name. Loaded once; the rest of the service model is dropped."""
-    packed = files("botocore").joinpath("data/sagemaker/2017-07-24/service-2.json.gz").read_bytes()
+def operations(
+    service: str = "sagemaker/2017-07-24", names: tuple[str, ...] = OPERATIONS
+) -> Mapping[str, Operation]:
+    """The operations `names` of a service. Loaded once; the rest of the service model is dropped."""
+    packed = files("botocore").joinpath(f"data/{service}/service-2.json.gz").read_bytes()
     model = orjson.loads(gzip.decompress(packed))
     known: dict[str, Shape] = {}
-    return {name: _operation(model["operations"][name], model["shapes"], known) for name in OPERATIONS}
+    return {name: _operation(model["operations"][name], model["shapes"], known) for name in names}
 
 
 def _operation(raw: Mapping[str, Any], shapes: Mapping[str, Any], known: dict[str, Shape]) -> Operation:
@@ -78,7 +80,7 @@ def _shape(name: str, shapes: Mapping[str, Any], known: dict[str, Shape]) -> Sha
     if name not in known:
         raw = shapes[name]
         members = raw.get("members", {})
-        element = raw.get("member")
+        element = raw.get("member") or raw.get("value")
         known[name] = Shape(
             name=name,
             type=raw["type"],
@@ -95,15 +97,22 @@ def _constraints(raw: Mapping[str, Any]) -> Iterator[Constraint]:
         values = raw["enum"]
         text = f"Member must satisfy enum value set: [{', '.join(values)}]"
         yield Constraint(text, frozenset(values).__contains__)
-    measure, noun = (int, "value") if raw["type"] == "integer" else (len, "length")
+    measure, noun = (int, "value") if raw["type"] in ("integer", "long") else (len, "length")
     if "max" in raw:
         yield _at_most(raw["max"], measure, noun)
     if "min" in raw:
         yield _at_least(raw["min"], measure, noun)
     if "pattern" in raw:
-        matches = compile_pattern(raw["pattern"]).fullmatch
-        text = f"Member must satisfy regular expression pattern: {raw['pattern']}"
-        yield Constraint(text, lambda value: matches(value) is not None)
+        yield _pattern(raw["pattern"], raw.get("max"))
+
+
+def _pattern(pattern: str, longest: int | None) -> Constraint:
+    """A value far beyond its length is not compared: some patterns take time by the square of it."""
+    matches = compile_pattern(pattern).fullmatch
+    text = f"Member must satisfy regular expression pattern: {pattern}"
+    if longest is None:
+        return Constraint(text, lambda value: matches(value) is not None)
+    return Constraint(text, lambda value: len(value) > 2 * longest or matches(value) is not None)
 
 
 def _at_most(bound: int, measure: Callable[[Any], int], noun: str) -> Constraint:

@@ -6,18 +6,28 @@ for compilation jobs; they follow what the service says about its other kinds of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from asyncio import wrap_future
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tinsmith.api.arns import job_arn, job_of
+from tinsmith.api.callers import Caller
 from tinsmith.api.errors import ApiError, invalid
 from tinsmith.api.paging import cursor_of, invalid_token, next_token
 from tinsmith.api.replies import description, summary, tag_list
-from tinsmith.api.sigv4 import Caller
 from tinsmith.jobs.job import Job, JobKey, Status
 from tinsmith.jobs.query import JobQuery
-from tinsmith.jobs.store import MAX_TAGS, JobNotFound, NameInUse, Store, TooManyTags, WrongStatus
+from tinsmith.jobs.store import (
+    MAX_TAGS,
+    JobNotFound,
+    NameInUse,
+    QuotaExceeded,
+    Store,
+    TooManyTags,
+    WrongStatus,
+)
 from tinsmith.spec.inference_images import inference_image
 
 DEFAULT_PAGE = 100
@@ -51,15 +61,16 @@ def create(call: Call) -> Output:
     stored as sent; the worker gives a job without MaxRuntimeInSeconds the API's general default, one day.
     """
     job = _new_job(call)
-    tags = {tag["Key"]: tag["Value"] for tag in call.request.get("Tags", ())}
-    try:
-        call.store.add(job, tags)
-    except NameInUse as error:
-        raise ApiError(
-            "ResourceInUse",
-            "Compilation job names must be unique within an AWS account and region, and a compilation job "
-            f"with this name already exists ({error.job.arn})",
-        ) from None
+    with _refusals():
+        call.store.add(job, _tags(call), call.caller.trace)
+    return {"CompilationJobArn": job.arn}
+
+
+async def create_soon(call: Call) -> Output:
+    """`create` for an event loop: the jobs of many requests share one commit, and no thread waits for it."""
+    job = _new_job(call)
+    with _refusals():
+        await wrap_future(call.store.add_soon(job, _tags(call), call.caller.trace))
     return {"CompilationJobArn": job.arn}
 
 
@@ -150,6 +161,25 @@ HANDLERS: Mapping[str, Callable[[Call], Output]] = {
 }
 
 
+def _tags(call: Call) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in call.request.get("Tags", ())}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Why the store takes no new job, as the service says it."""
+    try:
+        yield
+    except NameInUse as error:
+        raise ApiError(
+            "ResourceInUse",
+            "Compilation job names must be unique within an AWS account and region, and a compilation job "
+            f"with this name already exists ({error.job.arn})",
+        ) from None
+    except QuotaExceeded as error:
+        raise _limit_exceeded(error) from None
+
+
 def _new_job(call: Call) -> Job:
     request = {name: value for name, value in call.request.items() if name != "Tags"}
     model = request["InputConfig"]
@@ -203,6 +233,16 @@ def _tagged(call: Call) -> str:
 
 def _not_found(key: JobKey) -> ApiError:
     return ApiError("ResourceNotFound", f"Could not find compilation job {job_arn(key)}.")
+
+
+def _limit_exceeded(error: QuotaExceeded) -> ApiError:
+    # Where the service sends to AWS Service Quotas, nobody there could help.
+    return ApiError(
+        "ResourceLimitExceeded",
+        f"The account-level service limit '{error.name}' is {error.limit} Jobs, with current utilization of "
+        f"{error.used} Jobs and a request delta of 1 Jobs. Please ask the operator of this service for an "
+        "increase of this limit.",
+    )
 
 
 def _no_such_resource(call: Call) -> ApiError:

@@ -17,6 +17,7 @@ from tinsmith.spec.frameworks import (
     EDGE_FRAMEWORKS,
     VERSIONED_FRAMEWORKS,
     VERSIONED_TARGETS,
+    version_problem,
 )
 
 RESERVED_TAG_PREFIX = "aws:"
@@ -68,15 +69,18 @@ def one_target(request: Request) -> Iterator[str]:
 
 
 def framework_version(request: Request) -> Iterator[str]:
-    """FrameworkVersion exists for some frameworks and some devices only."""
+    """FrameworkVersion exists for some frameworks and some devices only, and is one that is read."""
     framework, device = _framework(request), _device(request)
-    if "FrameworkVersion" not in request.get("InputConfig", {}):
+    version = request.get("InputConfig", {}).get("FrameworkVersion")
+    if version is None:
         return
     if framework not in VERSIONED_FRAMEWORKS:
         yield (
             f"FrameworkVersion is not supported for framework {framework}. "
             "It is only supported for the MXNet, PyTorch, TensorFlow and TensorFlow Lite frameworks."
         )
+    elif problem := version_problem(framework, version):
+        yield f"1 validation error detected: {problem}"
     if device is not None and device not in VERSIONED_TARGETS:
         yield UNSUPPORTED_VERSION_FIELD
 
@@ -93,6 +97,14 @@ def coreml_framework(request: Request) -> Iterator[str]:
     framework = _framework(request)
     if _device(request) == "coreml" and framework is not None and framework not in COREML_FRAMEWORKS:
         yield f"Target device coreml is only supported for TENSORFLOW and PYTORCH, not for {framework}."
+
+
+def max_wait(request: Request) -> Iterator[str]:
+    """MaxWaitTimeInSeconds includes the running. The service's text, for training jobs, begins the same."""
+    stopping = request.get("StoppingCondition", {})
+    wait, runtime = (stopping.get(name) for name in ("MaxWaitTimeInSeconds", "MaxRuntimeInSeconds"))
+    if wait is not None and runtime is not None and wait < runtime:
+        yield "Invalid MaxWaitTimeInSeconds. It must be greater than or equal to MaxRuntimeInSeconds."
 
 
 def unique_tag_keys(request: Request) -> Iterator[str]:
@@ -119,6 +131,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         one_input,
         one_target,
         *MODEL_RULES,
+        max_wait,
         unique_tag_keys,
         reserved_tag_keys,
     ),

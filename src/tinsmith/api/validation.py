@@ -12,6 +12,7 @@ as a whole, with all bounds of its items.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +20,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tinsmith.api.errors import ApiError, invalid
-from tinsmith.api.model import Constraint, Shape
+from tinsmith.api.model import Shape
 
 MAX_QUOTED = 1024
 """Characters of a wrong value that an error repeats."""
 
 INTEGERS = range(-(2**31), 2**31)
+LONGS = range(-(2**63), 2**63)
 
 
 @dataclass
@@ -58,30 +60,32 @@ def _value(shape: Shape, value: object, path: str, findings: _Findings) -> Any:
     if content is None:
         findings.mistyped.append(_mismatch(shape, value, path))
         return None
-    for constraint in _broken(shape, content):
-        findings.violation(f"'{_quote(shape, content)}'", path, constraint.text)
+    for constraint in shape.constraints:
+        if not constraint.holds(content):
+            findings.violation(f"'{_quote(shape, content)}'", path, constraint.text)
     if shape.type == "structure":
         return _members(shape, content, path, findings)
+    if shape.type == "map" and shape.element is not None:
+        return _entries(shape.element, content, path, findings)
     if shape.element is not None:
         return _items(shape, shape.element, content, path, findings)
     return content
 
 
-def _broken(shape: Shape, value: Any) -> list[Constraint]:
-    return [constraint for constraint in shape.constraints if not constraint.holds(value)]
-
-
 def _members(shape: Shape, value: dict[str, Any], path: str, findings: _Findings) -> dict[str, Any]:
     parsed = {}
     for name, member in shape.members.items():
-        label = name[0].lower() + name[1:]
-        member_path = f"{path}.{label}" if path else label
         content = value.get(name)
         if content is not None:
-            parsed[name] = _value(member, content, member_path, findings)
+            parsed[name] = _value(member, content, _member_path(path, name), findings)
         elif name in shape.required:
-            findings.violation("null", member_path, "Member must not be null")
+            findings.violation("null", _member_path(path, name), "Member must not be null")
     return parsed
+
+
+def _member_path(path: str, name: str) -> str:
+    label = name[0].lower() + name[1:]
+    return f"{path}.{label}" if path else label
 
 
 def _items(shape: Shape, element: Shape, value: list[Any], path: str, findings: _Findings) -> list[Any]:
@@ -101,6 +105,10 @@ def _items(shape: Shape, element: Shape, value: list[Any], path: str, findings: 
     return parsed
 
 
+def _entries(element: Shape, value: dict[str, Any], path: str, findings: _Findings) -> dict[str, Any]:
+    return {key: _value(element, item, f"{path}.{key}.member", findings) for key, item in value.items()}
+
+
 def _structure(value: object) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
@@ -113,11 +121,34 @@ def _string(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _blob(value: object) -> bytes | None:
+    """Base64, as the protocol carries bytes."""
+    try:
+        return base64.b64decode(value, validate=True) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def _integer(value: object) -> int | None:
+    number = _long(value)
+    return number if number is not None and number in INTEGERS else None
+
+
+def _long(value: object) -> int | None:
     number = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(number, bool) or not isinstance(number, int):
         return None
-    return number if number in INTEGERS else None
+    return number if number in LONGS else None
+
+
+def _double(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
 
 
 def _timestamp(value: object) -> float | None:
@@ -139,9 +170,14 @@ def _iso_8601(text: str) -> float | None:
 
 _CONVERTERS: Mapping[str, Callable[[object], Any]] = {
     "structure": _structure,
+    "map": _structure,
     "list": _list,
     "string": _string,
     "integer": _integer,
+    "long": _long,
+    "double": _double,
+    "boolean": _boolean,
+    "blob": _blob,
     "timestamp": _timestamp,
 }
 
@@ -175,4 +211,6 @@ def _text(shape: Shape, value: object) -> str:
         known = [(name, member) for name, member in shape.members.items() if name in value]
         fields = (f"{name[0].lower()}{name[1:]}={_text(member, value[name])}" for name, member in known)
         return f"{shape.name}({', '.join(fields)})"
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
     return "null" if value is None else str(value)

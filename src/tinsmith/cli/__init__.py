@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from tinsmith.cli import artifacts, compile, doctor, jobs, serve, targets, toolchain
+from tinsmith.cli import artifacts, compile, doctor, iam, jobs, serve, targets, toolchain, transfer
 from tinsmith.cli.console import print_error
 from tinsmith.errors import InternalError, TinsmithError
 
@@ -27,7 +27,9 @@ app.command("targets")(targets.targets)
 app.command("verify")(artifacts.verify)
 app.command("inspect")(artifacts.inspect)
 app.command("doctor")(doctor.doctor)
+app.add_typer(iam.app, name="iam")
 app.add_typer(toolchain.app, name="toolchain")
+app.add_typer(transfer.app, name="jobs")
 
 
 def main() -> None:

@@ -36,6 +36,18 @@ DataDir = Annotated[
         help="Folder that holds all state of one service.",
     ),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="TINSMITH_DATABASE_URL",
+        metavar="URL",
+        show_default="SQLite in the data folder",
+        show_envvar=True,
+        help="Job store of several services: postgresql://USER@HOST/DATABASE. Its password is better kept in "
+        "the environment variable, PGPASSWORD or ~/.pgpass.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 

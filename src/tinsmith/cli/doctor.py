@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -18,6 +20,17 @@ from tinsmith.spec.toolchains import TOOLCHAINS
 
 MIN_FREE_BYTES = 2 << 30
 _PROGRAM_SECONDS = 20
+_LAYERS = {
+    "cgroup": "limits what all processes of a job use together",
+    "bubblewrap": "a world of few folders, without network and other processes",
+    "namespaces": "own process table, empty network, read-only files",
+    "uid": "each job as a user of its own",
+    "rlimits": "limits each process",
+    "no_new_privs": "no set-user-id program gives rights",
+    "landlock": "files, TCP, signals and abstract sockets",
+    "seccomp": "system calls",
+}
+"""What each layer of the sandbox does."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ def examine(data_dir: Path) -> Iterator[Finding]:
     yield _zig()
     yield from _sandbox()
     yield _object_store()
+    yield from _engines()
     yield from _emulators()
     yield from _toolchains()
     yield _disk(data_dir)
@@ -62,21 +76,32 @@ def _zig() -> Finding:
 
 
 def _sandbox() -> Iterator[Finding]:
+    """What is in force as a whole, then each layer: as it is, or why it is missing."""
     from tinsmith.settings import SandboxOptions
-    from tinsmith.worker.sandbox import prepare
+    from tinsmith.worker.guard import name_of
+    from tinsmith.worker.sandbox import LAYERS, examine
 
     try:
         with tempfile.TemporaryDirectory(prefix="tinsmith-") as folder:
             Path(folder).chmod(0o711)
-            layers = prepare(SandboxOptions(), Path(folder)).layers
-    except TinsmithError as error:
-        yield Finding("sandbox", "broken", str(error), "apt-get install bubblewrap")
+            sandbox, absent = examine(SandboxOptions(), Path(folder))
+    except (TinsmithError, OSError) as error:
+        yield Finding("sandbox", "broken", str(error))
         return
-    yield Finding("sandbox", "ok", " ".join(layers))
-    if not any(layer.startswith("bubblewrap") for layer in layers):
-        present = shutil.which("bwrap") is not None
-        detail = "installed, but not allowed here" if present else "the outer wall of the sandbox"
-        yield Finding("bubblewrap", "missing", detail, "" if present else "apt-get install bubblewrap")
+    if sandbox is None:
+        tried = "; ".join(f"{name}: {complaint}" for name, complaint in absent.items())
+        yield Finding("sandbox", "broken", f"none works: {tried}", "apt-get install bubblewrap")
+        return
+    yield Finding("sandbox", "ok", " ".join(sandbox.layers))
+    in_force = {name_of(layer): layer for layer in sandbox.layers}
+    for name in LAYERS:
+        what, row = _LAYERS[name], f"sandbox: {name}"
+        if name in absent:
+            remedy = "apt-get install bubblewrap" if absent[name] == "bwrap is not installed" else ""
+            yield Finding(row, "missing", f"{what}: {absent[name]}", remedy)
+        else:
+            given = in_force.get(name, "bubblewrap")
+            yield Finding(row, "ok", what if given == name else f"{what} ({given})")
 
 
 def _object_store() -> Finding:
@@ -87,6 +112,22 @@ def _object_store() -> Finding:
         detail = "`tinsmith serve` needs it, or --s3-endpoint"
         return Finding("object store", "missing", detail, "pip install 'tinsmith[s3]'")
     return Finding("object store", "ok", f"SeaweedFS at {program}")
+
+
+def _engines() -> Iterator[Finding]:
+    """The clusters that `tinsmith serve --engine` could place jobs in."""
+    if find_spec("ray") is None:
+        yield Finding("engine ray", "missing", "jobs on a Ray cluster", "pip install 'tinsmith[ray]'")
+    else:
+        yield Finding("engine ray", "ok", f"Ray {version('ray')}; a cluster is looked for when it is used")
+    if shutil.which("sbatch") is None:
+        yield Finding("engine slurm", "missing", "jobs on a Slurm cluster", "apt-get install slurm-client")
+        return
+    try:
+        nodes = _output(["sinfo", "--noheader", "--format=%D nodes in partition %P"]).replace("\n", ", ")
+        yield Finding("engine slurm", "ok", nodes)
+    except (OSError, subprocess.SubprocessError):
+        yield Finding("engine slurm", "missing", "its commands are here, but no Slurm controller answers")
 
 
 def _emulators() -> Iterator[Finding]:

@@ -52,8 +52,11 @@ class Endpoints:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ENDPOINT_URL_SAGEMAKER": self.sagemaker,
+            "AWS_ENDPOINT_URL_CLOUDWATCH": self.sagemaker,
+            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self.sagemaker,
+            "AWS_ENDPOINT_URL_KMS": self.sagemaker,
             "AWS_ENDPOINT_URL_S3": self.s3,
-            "AWS_ENDPOINT_URL_STS": self.s3,
+            "AWS_ENDPOINT_URL_STS": self.sagemaker,
             "TINSMITH_ROLE_ARN": f"arn:aws:iam::{self.account}:role/{ROLE_NAME}",
         }
         if self.embedded:

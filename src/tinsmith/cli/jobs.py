@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinsmith.cli.console import DataDir, Json, print_json, print_table
+from tinsmith.cli.console import Database, DataDir, Json, print_json, print_table
 from tinsmith.cli.endpoints import Endpoints
 from tinsmith.errors import InternalError
 from tinsmith.settings import Settings
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tinsmith.jobs.store import Store
 
 
-def list_jobs(data_dir: DataDir, json: Json = False) -> None:
+def list_jobs(data_dir: DataDir, database: Database = None, json: Json = False) -> None:
     """List the jobs, newest last."""
-    settings = Settings.under(data_dir)
+    settings = Settings.under(data_dir, database=database)
     with _store(settings) as store:
         jobs = list(_all_jobs(store, Endpoints.read(settings)))
     if json:
@@ -44,6 +44,7 @@ def list_jobs(data_dir: DataDir, json: Json = False) -> None:
 def logs(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the job.")],
     data_dir: DataDir,
+    database: Database = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
     json: Json = False,
 ) -> None:
@@ -52,7 +53,7 @@ def logs(
     from tinsmith.jobs.store import JobNotFound
     from tinsmith.worker.logs import read
 
-    settings = Settings.under(data_dir)
+    settings = Settings.under(data_dir, database=database)
     endpoints = Endpoints.read(settings)
     key = JobKey(endpoints.account, endpoints.region, name)
     with _store(settings) as store:
@@ -63,7 +64,7 @@ def logs(
             except JobNotFound:
                 return True
 
-        path = settings.logs_dir / f"{name}.jsonl"
+        path = settings.log_file(endpoints.account, endpoints.region, name)
         try:
             store.get(key)
         except JobNotFound:

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,7 @@ from tinsmith.spec.request import Report, WorkDirectory
 from tinsmith.worker.artifact import read_report
 from tinsmith.worker.attempt import environment
 from tinsmith.worker.processes import adopt_orphans, kill_descendants
-from tinsmith.worker.sandbox import prepare
+from tinsmith.worker.sandbox import prepare, read_lines
 
 
 @contextmanager
@@ -56,12 +57,13 @@ def run_sandboxed(
         code = process.wait()
     finally:
         kill_descendants()
+        sandbox.finish(os.getpid())
     for reader in readers:
         reader.join()
-    return read_report(work, code)
+    return replace(read_report(work, code), sandbox=sandbox.layers)
 
 
 def _copy(stream: IO[bytes], log: Callable[[str], None]) -> None:
     with stream:
-        for line in stream:
-            log(line.decode(errors="replace").rstrip())
+        for line in read_lines(stream):
+            log(line.rstrip())

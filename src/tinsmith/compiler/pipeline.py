@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 import traceback
@@ -15,6 +16,7 @@ from tinsmith.compiler import frontends
 from tinsmith.compiler.artifact.package import package
 from tinsmith.compiler.backends.native.build import build
 from tinsmith.compiler.backends.native.emit import emit
+from tinsmith.compiler.framework_version import check_version, version_warnings
 from tinsmith.compiler.ir.check import check
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.ir.network import Network
@@ -27,10 +29,11 @@ from tinsmith.spec.request import CompileRequest, Report, WorkDirectory
 
 
 class Stages:
-    """Seconds per stage; each stage is a line of the log."""
+    """Seconds per stage, and the memory up to its end; each stage is a line of the log."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.megabytes: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
@@ -41,6 +44,7 @@ class Stages:
             yield
         finally:
             self.seconds[name] = round(time.perf_counter() - start, 4)
+            self.megabytes[name] = _peak()
 
 
 def run(work: WorkDirectory) -> int:
@@ -67,6 +71,7 @@ def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) 
     sources = work.scratch / "program"
     sources.mkdir(parents=True)
     with stages("read"):
+        check_version(request)
         resolved = resolve(request)
         model = frontends.load(request.framework)(work.input, request)
         if isinstance(model, Model):
@@ -86,22 +91,31 @@ def compile_model(request: CompileRequest, work: WorkDirectory, stages: Stages) 
             request, model, target, library, evidence, work.output, work.input, program, tuned.files
         )
     with stages("verify"):
-        verification = verify(packed.path, model, target, work.scratch, request.allow_unverified)
-    warnings = (*resolved.warnings, *model.warnings, *tuned.warnings, *packed.warnings)
+        verification = verify(packed.path, model, target, work.scratch, request.allow_unverified, tuned.book)
+    versions = version_warnings(request, model)
+    warnings = (*resolved.warnings, *versions, *model.warnings, *tuned.warnings, *packed.warnings)
     report = Report(
         status="COMPLETED",
         artifact=packed.path.name,
         digest=packed.digest,
         derived_data_input_config=_derived_config(request, model),
-        coverage=_coverage(model, resolved, program.facts, tuned),
+        coverage=_coverage(request, model, resolved, program.facts, tuned),
         verification=asdict(verification),
         timings=stages.seconds,
+        memory=stages.megabytes,
         warnings=warnings,
     )
     for fact in ("coverage", "verification", "timings"):
         log(f"{fact}: {json.dumps(getattr(report, fact), sort_keys=True)}")
     log(f"done: {report.artifact} {report.digest}")
     return report
+
+
+def _peak() -> float:
+    """Megabytes of resident memory: the most so far of this process or of one that it started, such as a
+    toolchain's."""
+    both = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(max(both) / 1024, 1)
 
 
 def log(line: str) -> None:
@@ -116,6 +130,7 @@ def _failed(error: TinsmithError, stages: Stages) -> Report:
         failure_reason=failure_reason(error),
         exit_code=error.exit_code,
         timings=stages.seconds,
+        memory=stages.megabytes,
     )
 
 
@@ -124,18 +139,19 @@ def _derived_config(request: CompileRequest, model: Model | Network) -> str | No
     if request.data_input_config is not None:
         return None
     if isinstance(model, Network):
-        return json.dumps({spec.name: list(spec.shape) for spec in model.inputs})
+        return json.dumps({spec.name: list(spec.shape) for spec in model.config_inputs or model.inputs})
     return json.dumps({model.input.name: [1, *model.input.shape[1:]]})
 
 
 def _coverage(
-    model: Model | Network, resolved: Resolved, facts: dict[str, Any], tuned: Tuned
+    request: CompileRequest, model: Model | Network, resolved: Resolved, facts: dict[str, Any], tuned: Tuned
 ) -> dict[str, Any]:
     """What was compiled, for which processors, by which kernels: all of the model, there is no fallback."""
     searched = {} if tuned.record is None else {"tuning": tuned.record}
     return {
         **searched,
         "model": f"{model.kind}, saved by {model.producer}",
+        "framework_version": request.framework_version,
         "compiled": 1.0,
         "target": resolved.target.name,
         "processors": list(resolved.target.processors),

@@ -1,129 +1,97 @@
 """Connections to the database behind the store, and what a transaction on it means.
 
-SQLite runs with a write-ahead log and synchronous=FULL: what a committed transaction wrote survives
-the loss of the process and of power. Writers of one process queue for a lock of ours, because
-SQLite's own busy handler sleeps and retries; writers of other processes meet that handler. Changes that
-queue up while one commit waits for the disk share the next commit.
+There are two kinds of transaction, `reading` and `writing`, and a function form of each, `read` and `write`,
+which may run what it is given more than once. `sqlite` and `postgresql` say how each engine does it;
+`engines.open_database` picks one.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine, Select, text
 
-from tinsmith.errors import InternalError
-from tinsmith.jobs import schema
-
-BUSY_SECONDS = 30
-
+from tinsmith.jobs.migrations import upgrade
 
 T = TypeVar("T")
+Row = Sequence[Any]
 
 
-class _Change:
-    """A change that waits for its commit, and then its outcome."""
-
-    def __init__(self, change: Callable[[Connection], object]) -> None:
-        self.change = change
-        self.done = False
-        self.result: object = None
-        self.error: BaseException | None = None
-
-    def run(self, connection: Connection) -> None:
-        try:
-            with connection.begin_nested():
-                self.result = self.change(connection)
-        except Exception as error:
-            self.error = error
-
-
-class Database:
+class Database(ABC):
     """A pool of connections. `reading` and `writing` are its two kinds of transaction."""
 
-    def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite" or not parsed.database:
-            raise InternalError(f"job database {url!r}: expected sqlite:///<path>")
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._waiting: deque[_Change] = deque()
-        self._engine = create_engine(
-            parsed, connect_args={"timeout": BUSY_SECONDS}, pool_size=8, max_overflow=-1
-        )
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
-        self._readers = self._engine.execution_options(reads_only=True)
-        self._create_schema(url)
+    changed_by_others: ClassVar[bool]
+    """Whether other services may write to it."""
+    quick_reads: ClassVar[bool]
+    """Whether `first` takes microseconds, so that an event loop may wait for it."""
+    writers: ClassVar[int]
+    """Threads that make the changes of `write_soon`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writers = ThreadPoolExecutor(self.writers, "writer")
+        try:
+            with self.writing() as connection:
+                self._lock_schema(connection)
+                upgrade(connection)
+        except BaseException:
+            engine.dispose()
+            raise
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, after the changes that wait for theirs."""
+        self._writers.shutdown()
         self._engine.dispose()
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
         """A snapshot: every statement sees the same state. Never blocks or is blocked."""
-        with self._readers.begin() as connection:
-            yield connection
 
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that changes rows. Rows read `with_for_update` are its own until the commit."""
+
+    @abstractmethod
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """The result of `query` in a `reading` transaction; begun anew when the connection was lost."""
+
+    @abstractmethod
     def write(self, change: Callable[[Connection], T]) -> T:
         """The result of `change`, once it is committed; what `change` raises undoes it alone.
 
-        Whoever gets the lock first runs all the changes that wait, in one transaction.
+        `change` may be run again when its transaction could not be finished and has left nothing behind.
         """
-        mine = _Change(change)
-        self._waiting.append(mine)
-        with self._lock:
-            if not mine.done:
-                self._commit([self._waiting.popleft() for _ in range(len(self._waiting))])
-        if mine.error is not None:
-            raise mine.error
-        return cast(T, mine.result)
+
+    def write_soon(self, change: Callable[[Connection], T]) -> Future[T]:
+        """What `write` gives, for one who waits for many of them, as an event loop does."""
+        return self._writers.submit(self.write, change)
+
+    @abstractmethod
+    def first(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Row | None:
+        """The first row of a constant `statement`, JSON decoded, the short way."""
+
+    def take_turns(self, connection: Connection, what: str) -> None:
+        """From here to the end of its transaction no other one is in the same place with the same `what`."""
+        return
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """An exclusive transaction: no other writer between its first statement and its commit."""
-        with self._lock, self._engine.begin() as connection:
+    def settled(self) -> Iterator[Connection]:
+        """A `reading` transaction that begins while no writer is at work.
+
+        What writers number, such as events, has no gaps in it then that are filled later.
+        """
+        with self.reading() as connection:
             yield connection
 
-    def _commit(self, batch: list[_Change]) -> None:
-        try:
-            with self._engine.begin() as connection:
-                if len(batch) == 1:
-                    batch[0].result = batch[0].change(connection)
-                else:
-                    for each in batch:
-                        each.run(connection)
-        except BaseException as error:  # nobody may take a change for committed that is not
-            for each in batch:
-                each.error = error
-        for each in batch:
-            each.done = True
+    def ping(self) -> None:
+        """Raises what keeps the database from answering."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1")).scalar_one()
 
-    def _create_schema(self, url: str) -> None:
-        with self.writing() as connection:
-            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if found not in (0, schema.VERSION):
-                raise InternalError(f"job database {url!r} has version {found}, expected {schema.VERSION}")
-            if found == 0:
-                schema.metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
-
-
-def _configure(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by _begin, not by the driver
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    # A deferred write transaction that read first fails at once, busy handler or not, when another
-    # process wrote in between.
-    reads_only = connection.get_execution_options().get("reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    def _lock_schema(self, connection: Connection) -> None:
+        """Keeps others from migrating until the commit."""
+        return

@@ -68,3 +68,21 @@ class Job:
     lease_owner: str | None = None
     lease_until: float | None = None
     inference_image: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's history.
+
+    `kind` is created, claimed, released, stop_requested, stopped, completed, failed or deleted.
+    `detail` has the status and attempt after the change, and `owner`, `cause`, `reason`, `artifact_uri`,
+    `stages`, `trace` (of created) or the job's `creation_time` and `request` (of deleted, what is told of
+    it) where the kind has one.
+    """
+
+    seq: int
+    """Grows over all jobs."""
+    key: JobKey
+    time: float
+    kind: str
+    detail: dict[str, Any]

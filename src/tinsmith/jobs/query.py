@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, select, tuple_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from tinsmith.jobs.job import Job, Status
 from tinsmith.jobs.schema import job
@@ -46,14 +49,31 @@ class Page:
 SORT_COLUMNS = {"CreationTime": job.c.creation_time, "Name": job.c.name, "Status": job.c.status}
 
 
-def page_select(query: JobQuery) -> Select[tuple[object, ...]]:
-    """The SELECT of one page and one row more, which tells whether another page follows.
+class _Position(FunctionElement[int]):
+    """1 + the place of one text in another, case-sensitive; 0 when it is not there."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(_Position)
+def _strpos(element: _Position, compiler: Any, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Position, "sqlite")
+def _instr(element: _Position, compiler: Any, **options: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **options)})"
+
+
+def page_select(query: JobQuery, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """The SELECT of `columns` for one page and one row more, which tells whether another page follows.
 
     Names are unique, so (sort value, name) is a total order: a page begins after the last row of
     the page before, wherever jobs were added or deleted since.
     """
     order = (SORT_COLUMNS[query.sort_by], job.c.name)
-    page = select(job).where(*_filters(query)).limit(query.limit + 1)
+    page = select(*columns).where(*_filters(query)).limit(query.limit + 1)
     if query.after is not None:
         position = tuple_(*order)
         page = page.where(position > query.after if query.ascending else position < query.after)
@@ -73,7 +93,7 @@ def cursor_of(last: Job, query: JobQuery) -> Cursor:
 def _filters(query: JobQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [job.c.account == query.account, job.c.region == query.region]
     if query.name_contains is not None:
-        conditions.append(func.instr(job.c.name, query.name_contains) > 0)
+        conditions.append(_Position(job.c.name, query.name_contains) > 0)
     if query.status is not None:
         conditions.append(job.c.status == query.status)
     if query.creation_after is not None:

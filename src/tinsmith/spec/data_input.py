@@ -133,7 +133,10 @@ class _Reader:
 
     def _shapes(self, node: Node) -> tuple[Shape, ...]:
         if isinstance(node.value, list) and node.value and all(isinstance(i.value, list) for i in node.value):
-            return tuple(self._shape(item, ranges=True) for item in node.value)
+            shapes = tuple(self._shape(item) for item in node.value)
+            if len({len(shape) for shape in shapes}) > 1:
+                self._problem(node, "expected enumerated shapes of one number of dimensions")
+            return shapes
         return (self._shape(node, ranges=True),)
 
     def _shape(self, node: Node, ranges: bool = False) -> Shape:
@@ -154,7 +157,8 @@ class _Reader:
             self._problem(node, "expected a range of growing positive sizes, such as '1..10'")
             return 1
         if isinstance(value, bool) or not isinstance(value, int):
-            self._problem(node, f"expected a dimension (a whole number), found {_kind(node)}")
+            wanted = "(a whole number or a range such as '1..10')" if ranges else "(a whole number)"
+            self._problem(node, f"expected a dimension {wanted}, found {_kind(node)}")
             return 1
         if value == FREE and index == 0:
             return FREE

@@ -113,7 +113,11 @@ class Report:
     verification: dict[str, Any] | None = None
     timings: dict[str, float] | None = None
     """Seconds per stage."""
+    memory: dict[str, float] | None = None
+    """Per stage, the most megabytes that the compiler has held by its end, or a process that it started."""
     warnings: tuple[str, ...] = ()
+    sandbox: tuple[str, ...] = ()
+    """Layers that were in force. Set by who ran the compiler; what the compiler says of them is dropped."""
 
     def to_json(self) -> str:
         """JSON of this report."""
@@ -123,4 +127,4 @@ class Report:
     def from_json(text: str) -> Report:
         """The inverse of `to_json`."""
         fields = json.loads(text)
-        return Report(**{**fields, "warnings": tuple(fields["warnings"])})
+        return Report(**{**fields, "warnings": tuple(fields["warnings"]), "sandbox": ()})

@@ -1,13 +1,15 @@
 """Access keys, and those of the embedded store as they lie on disk.
 
-DIRECTORY/identities.json   the access key of the store, in SeaweedFS's own format
+DIRECTORY/identities.json   the access key of the store, and where its keys are, in SeaweedFS's own format
 DIRECTORY/security.toml     what SeaweedFS's parts show each other, so that their HTTP ports refuse strangers
+DIRECTORY/iam.json          the one role of its STS, which the store's own key alone may assume
 
-Both are made once, readable by their owner alone, and stable from then on.
+All are made once, readable by their owner alone, and stable from then on.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -17,7 +19,13 @@ from pathlib import Path
 from tinsmith.errors import InternalError
 
 IDENTITIES = "identities.json"
-_SECURITY = "security.toml"
+ROLES = "iam.json"
+SECURITY = "security.toml"
+_OWNER = "tinsmith"
+_ACCOUNT = "000000000000"
+SESSION_ROLE = f"arn:aws:iam::{_ACCOUNT}:role/tinsmith-sessions"
+"""It may do everything with objects; whoever assumes it narrows the session by a policy."""
+_MAX_SESSION = 43_200
 _KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -42,8 +50,10 @@ def read_credentials(directory: Path) -> Credentials:
 
 def prepare_credentials(directory: Path) -> Credentials:
     """Like `read_credentials`, but makes in `directory` whatever is not there yet."""
-    if not (directory / _SECURITY).exists():
-        _write_secret(directory / _SECURITY, _security())
+    if not (directory / SECURITY).exists():
+        _write_secret(directory / SECURITY, _security())
+    if not (directory / ROLES).exists():
+        _write_secret(directory / ROLES, _roles())
     try:
         return read_credentials(directory)
     except FileNotFoundError:
@@ -53,13 +63,62 @@ def prepare_credentials(directory: Path) -> Credentials:
         return credentials
 
 
+def use_keys(directory: Path, endpoint_url: str, region: str) -> None:
+    """Tells the store in `directory` where its keys for SSE-KMS are; the store signs as itself there."""
+    credentials = read_credentials(directory)
+    content = json.loads((directory / IDENTITIES).read_text())
+    content["kms"] = {
+        "default_provider": "tinsmith",
+        "providers": {
+            "tinsmith": {
+                "type": "aws",
+                "endpoint": endpoint_url,
+                "region": region,
+                "access_key": credentials.access_key,
+                "secret_key": credentials.secret_key,
+            }
+        },
+    }
+    _write_secret(directory / IDENTITIES, json.dumps(content, indent=1))
+
+
 def _identities(credentials: Credentials) -> str:
     identity = {
-        "name": "tinsmith",
+        "name": _OWNER,
         "credentials": [{"accessKey": credentials.access_key, "secretKey": credentials.secret_key}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     return json.dumps({"identities": [identity]}, indent=1)
+
+
+def _roles() -> str:
+    owner = {"AWS": f"arn:aws:iam::{_ACCOUNT}:user/{_OWNER}"}
+    trust = {"Effect": "Allow", "Principal": owner, "Action": ["sts:AssumeRole"]}
+    anything = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}
+    role = {
+        "roleName": SESSION_ROLE.rpartition("/")[2],
+        "roleArn": SESSION_ROLE,
+        "trustPolicy": _document(trust),
+        "attachedPolicies": ["objects"],
+        "maxSessionDuration": _MAX_SESSION,
+    }
+    sts = {
+        "issuer": "tinsmith",
+        "signingKey": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "tokenDuration": "1h",
+        "maxSessionLength": "12h",
+    }
+    content = {
+        "sts": sts,
+        "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+        "roles": [role],
+        "policies": [{"name": "objects", "document": _document(anything)}],
+    }
+    return json.dumps(content, indent=1)
+
+
+def _document(statement: object) -> dict[str, object]:
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def _security() -> str:

@@ -26,7 +26,7 @@ from typing import Any
 
 from botocore.exceptions import HTTPClientError, IncompleteReadError, ResponseStreamingError
 
-from tinsmith.errors import InternalError
+from tinsmith.errors import DiskFull, InternalError
 
 RANGE_BYTES = 16 << 20
 CONNECTIONS = 8
@@ -84,7 +84,7 @@ class RangedDownload:
         have = self.part.stat().st_blocks * 512 if self.part.exists() else 0
         free = shutil.disk_usage(self.destination.parent).free
         if free < self.remote.size - have:
-            raise InternalError(
+            raise DiskFull(
                 f"Not enough disk space to download {self.remote.size} bytes: "
                 f"{free} bytes are free in {self.destination.parent}."
             )

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import IO
 
 from tinsmith.errors import InternalError, TinsmithError
-from tinsmith.storage.credentials import IDENTITIES, prepare_credentials
+from tinsmith.storage.credentials import IDENTITIES, ROLES, prepare_credentials, use_keys
+from tinsmith.storage.embedded_users import EmbeddedUsers
 from tinsmith.storage.s3 import ObjectStore
 
 LOG = logging.getLogger(__name__)
@@ -69,6 +70,10 @@ class EmbeddedStore:
         self._supervisor: threading.Thread | None = None
         self.credentials = prepare_credentials(directory)
 
+    def use_keys_of(self, endpoint_url: str) -> None:
+        """SSE-KMS with the keys of the KMS at `endpoint_url`; to be said before `start`."""
+        use_keys(self.directory, endpoint_url, self.region)
+
     def start(self) -> None:
         """Start SeaweedFS; returns once an object can be written and read, InternalError if that fails."""
         program = find_program()
@@ -108,6 +113,10 @@ class EmbeddedStore:
     def store(self) -> ObjectStore:
         """A client of this store with its own key."""
         return ObjectStore(self.endpoint_url, self.region, self.credentials)
+
+    def users(self) -> EmbeddedUsers:
+        """Who may use this store beside its owner; to be asked for after `start`. Raises InternalError."""
+        return EmbeddedUsers(self.directory, f"{HOST}:{self.port + _GRPC_OFFSET}")
 
     def __enter__(self) -> EmbeddedStore:
         self.start()
@@ -160,6 +169,7 @@ class EmbeddedStore:
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             f"-s3.config={self.directory / IDENTITIES}",
+            f"-s3.iam.config={self.directory / ROLES}",
             "-s3.autoCreateBucket=false",
             "-s3.allowDeleteBucketNotEmpty=false",
             "-admin.ui=false",

@@ -22,12 +22,12 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ClientError as S3Error
 
-from tinsmith.errors import ClientError, InternalError, TinsmithError
+from tinsmith.errors import ClientError, InternalError, TinsmithError, Unavailable
 from tinsmith.storage.credentials import Credentials
 from tinsmith.storage.download import RangedDownload, RemoteObject
 from tinsmith.storage.uri import ObjectLocation, parse_uri
 
-__all__ = ["Credentials", "ObjectStore", "StoredObject"]
+__all__ = ["Credentials", "ObjectStore", "StoredObject", "is_loopback"]
 
 T = TypeVar("T")
 
@@ -47,6 +47,8 @@ _ELSEWHERE = {
     "IllegalLocationConstraintException",
 }
 _CHANGED = {"412", "PreconditionFailed"}
+_AWAY = {429, 500, 502, 503, 504}
+"""Statuses of a store that may do it later."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,12 @@ class ObjectStore:
         endpoint_url: str | None = None,
         region: str = "us-west-2",
         credentials: Credentials | None = None,
+        proxy: str | None = None,
     ) -> None:
-        """`endpoint_url` None is AWS itself; `credentials` None is boto3's own chain of providers."""
+        """`endpoint_url` None is AWS itself; `credentials` None is boto3's own chain of providers.
+
+        Everything goes through `proxy`, an HTTP proxy, where there is one.
+        """
         self.endpoint_url = endpoint_url
         self.region = region
         keys = {}
@@ -80,7 +86,7 @@ class ObjectStore:
             }
         session = boto3.session.Session(region_name=region)
         self.client: Any = session.client(
-            "s3", endpoint_url=endpoint_url, config=_config(endpoint_url), **keys
+            "s3", endpoint_url=endpoint_url, config=_config(endpoint_url, proxy), **keys
         )
 
     def download(self, uri: str, destination: Path, max_bytes: int) -> StoredObject:
@@ -126,7 +132,7 @@ class ObjectStore:
             if kms_key_id is None:
                 raise
             hint = "The request has a KmsKeyId: does the store support SSE-KMS?"
-            raise InternalError(f"{error} {hint}") from error
+            raise type(error)(f"{error} {hint}") from error
 
     def ensure_bucket(self, bucket: str) -> None:
         """Make `bucket` where it is not there yet."""
@@ -170,7 +176,7 @@ class ObjectStore:
         try:
             return action()
         except S3Error as error:
-            raise _translate(error, area, location) from error
+            raise _translate(error, area, location, self.region) from error
         except BotoCoreError as error:
             raise self._unsent(error, area, location) from error
 
@@ -183,10 +189,13 @@ class ObjectStore:
             )
         if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
             return InternalError(f"There are no keys for the object store {store}: {error}")
-        return InternalError(f"The object store {store} does not answer: {error}")
+        return Unavailable(f"The object store {store} does not answer: {error}")
 
 
-def _config(endpoint_url: str | None) -> Config:
+def _config(endpoint_url: str | None, proxy: str | None) -> Config:
+    proxies: dict[str, str] | None = {} if endpoint_url and is_loopback(endpoint_url) else None
+    if proxy is not None:
+        proxies = {"http": proxy, "https": proxy}
     return Config(
         retries={"mode": "standard", "max_attempts": 5},
         connect_timeout=10,
@@ -196,11 +205,12 @@ def _config(endpoint_url: str | None) -> Config:
         # Other makes of S3 refuse or garble the checksums that boto3 adds unasked.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        proxies={} if endpoint_url and _is_loopback(endpoint_url) else None,
+        proxies=proxies,
     )
 
 
-def _is_loopback(endpoint_url: str) -> bool:
+def is_loopback(endpoint_url: str) -> bool:
+    """Whether the host of `endpoint_url` is this machine, which no proxy can reach."""
     host = urlsplit(endpoint_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -212,7 +222,7 @@ def _code(error: S3Error) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _translate(error: S3Error, area: str, location: ObjectLocation) -> TinsmithError:
+def _translate(error: S3Error, area: str, location: ObjectLocation, own_region: str) -> TinsmithError:
     """The service's own texts for what the store says; anything but 4xx is not the customer's doing."""
     code = _code(error)
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -230,9 +240,11 @@ def _translate(error: S3Error, area: str, location: ObjectLocation) -> TinsmithE
         region = headers.get("x-amz-bucket-region", "unknown")
         return ClientError(
             area,
-            f"Bucket {location.bucket} is in region {region} "
-            f"which is different from AWS Sagemaker service region. {error}",
+            f"Bucket {location.bucket} is in region {region} which is different from AWS Sagemaker service "
+            f"region {own_region}. {error}",
         )
+    if status in _AWAY or code == "RequestTimeout":
+        return Unavailable(f"The object store failed. {place}. {error}")
     if 400 <= status < 500:
         return ClientError(area, f"S3 refused the request. {place}. {error}")
     return InternalError(f"The object store failed. {place}. {error}")

@@ -12,11 +12,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from tinsmith.errors import MAX_FAILURE_REASON, InternalError
 from tinsmith.spec.request import Report, WorkDirectory
+from tinsmith.worker.logs import printable
 
 MAX_REPORT = 64 << 20
 MAX_ARTIFACT = 8 << 30
@@ -37,7 +39,8 @@ def read_report(work: WorkDirectory, exit_code: int) -> Report:
         raise InternalError(
             f"The compiler {_ending(exit_code)} with a report that contradicts it: status {report.status!r}."
         )
-    return report
+    warnings = tuple(printable(str(one)) for one in report.warnings)
+    return replace(report, failure_reason=printable(report.failure_reason or "") or None, warnings=warnings)
 
 
 def take(work: WorkDirectory, report: Report, name: str, destination: Path) -> str:

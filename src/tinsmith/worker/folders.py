@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
+MAX_DEPTH = 128
 
-def excess(folder: Path, max_bytes: int, max_entries: int) -> str | None:
+
+def excess(folder: Path, max_bytes: int, max_entries: int, more: int = 0) -> str | None:
     """What `folder` holds too much of, as the end of a sentence; None while it keeps both limits.
 
-    Counts disk space, so that holes in files are free. May miss what changes meanwhile.
+    Counts disk space, so that holes in files are free, and `more` bytes that have no name there. May miss
+    what changes meanwhile. Folders that it could not look into would hide what they hold: too many nested
+    ones, whose path is longer than the kernel takes, and closed ones.
     """
-    size = entries = 0
-    for parent, folders, files in os.walk(folder):
+    size, entries, refused = more, 0, list[OSError]()
+    for parent, folders, files in os.walk(folder, onerror=refused.append):
+        if parent.count("/") - str(folder).count("/") > MAX_DEPTH:
+            return f"folders nested more than {MAX_DEPTH} deep"
         for name in (*folders, *files):
             entries += 1
             try:
@@ -25,7 +33,25 @@ def excess(folder: Path, max_bytes: int, max_entries: int) -> str | None:
             return f"more than {max_bytes} bytes"
         if entries > max_entries:
             return f"more than {max_entries} files"
+    if any(error.errno in (errno.EACCES, errno.ENAMETOOLONG) for error in refused):
+        return "folders that cannot be looked into"
     return None
+
+
+def disk_bytes(folder: Path) -> int:
+    """Disk space that `folder` holds, as far as it can be looked into."""
+    size = 0
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            with suppress(OSError):
+                size += os.lstat(os.path.join(parent, name)).st_blocks * 512
+    return size
+
+
+def free_bytes(folder: Path) -> int:
+    """What others than root may still write on the file system of `folder`."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def remove(folder: Path) -> None:

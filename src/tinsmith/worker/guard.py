@@ -28,7 +28,11 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_READ_SEARCH = 2
 CAPABILITY_VERSION_3 = 0x20080522
-CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 1 << 27, 1 << 28, 1 << 29, 1 << 30
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER = 1 << 17, 1 << 27, 1 << 28
+CLONE_NEWPID, CLONE_NEWNET = 1 << 29, 1 << 30
+MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
+MOUNT_SETATTR, MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 442, 1, 2
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class GuardPolicy:
     """Layers around the guard, for its line."""
     parent: int | None = None
     """Process id to die with; None where a parent in another pid namespace is watched otherwise."""
+    expect: tuple[str, ...] = ()
+    """Layers, by their names alone, without which the command does not run."""
+    without: tuple[str, ...] = ()
+    """Of rlimits, no_new_privs, landlock and seccomp, what is left out: to measure what the others hold."""
 
     def to_json(self) -> str:
         """This policy as the guard's first argument."""
@@ -72,8 +80,12 @@ def main() -> int:
     """Confines and executes; returns only on failure."""
     policy, command = GuardPolicy.from_json(sys.argv[1]), sys.argv[2:]
     try:
-        print("sandbox:", *confine(policy), file=sys.stderr, flush=True)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        _close_all()
+        layers = confine(policy)
+        print("sandbox:", *layers, file=sys.stderr, flush=True)
+        if missing := set(policy.expect) - set(map(name_of, layers)):
+            print("guard: not in force any more:", *sorted(missing), file=sys.stderr)
+            return REFUSED
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, for everything it executes
             signal.signal(ignored, signal.SIG_DFL)
         os.execv(command[0], command)
@@ -85,26 +97,45 @@ def main() -> int:
 def confine(policy: GuardPolicy) -> list[str]:
     """Puts `policy` in force for this process and its children; the layers in force."""
     layers = [*policy.outer]
-    for name, value in policy.limits.items():
-        _limit(name, value)
-    layers.append("rlimits")
+    if "rlimits" not in policy.without:
+        for name, value in policy.limits.items():
+            _limit(name, value)
+        layers.append("rlimits")
     if policy.parent is not None:
         _die_with(policy.parent)
         if policy.namespaces and _enter_namespaces():
-            layers.append("namespaces")
+            layers.append("namespaces" + ("+readonly" if _protect_files(policy.folder) else ""))
     if policy.uid is not None and policy.gid is not None:
         _drop_user(policy.uid, policy.gid, policy.keep_search)
         layers.append(f"uid:{policy.uid}" + ("+search" if policy.keep_search else ""))
-        if "namespaces" not in layers and policy.parent is not None:
+        if "namespaces" not in map(name_of, layers) and policy.parent is not None:
             _die_with(policy.parent)  # once more: a change of user clears the request
     os.chdir(policy.folder)  # after the change of user: without capabilities root may not enter it
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
-    layers.append("no_new_privs")
-    if version := landlock.restrict(policy.read_only, policy.read_write):
+    if "no_new_privs" not in policy.without:
+        _prctl(PR_SET_NO_NEW_PRIVS, 1)
+        layers.append("no_new_privs")
+    if "landlock" not in policy.without and (
+        version := landlock.restrict(policy.read_only, policy.read_write)
+    ):
         layers.append(f"landlock:{version}")
-    if seccomp.install(policy.unix_sockets):
+    if "seccomp" not in policy.without and seccomp.install(policy.unix_sockets):
         layers.append("seccomp")
     return layers
+
+
+def name_of(layer: str) -> str:
+    """`landlock` of `landlock:7`, `uid` of `uid:65534+search`."""
+    return layer.partition(":")[0].partition("+")[0]
+
+
+def _close_all() -> None:
+    """Before limits: what SC_OPEN_MAX says afterwards may lie below a descriptor that is open."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.close(int(name))
+            except OSError:  # the one that listed them
+                continue
 
 
 def _enter_namespaces() -> bool:
@@ -115,7 +146,8 @@ def _enter_namespaces() -> bool:
        └─ returns True
     """
     user, group, root = os.geteuid(), os.getegid(), os.geteuid() == 0
-    if _LIBC.unshare(CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | (0 if root else CLONE_NEWUSER)):
+    spaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC
+    if _LIBC.unshare(spaces | (0 if root else CLONE_NEWUSER)):
         return False
     if not root:
         for name, text in (
@@ -136,6 +168,27 @@ def _enter_namespaces() -> bool:
         _mirror(child)
     os.close(reader)
     return True
+
+
+def _protect_files(folder: str) -> bool:
+    """Makes everything but `folder` read-only, modes and times of files too, which Landlock leaves open.
+
+    Needs a mount namespace of our own and Linux 5.12; False on older ones.
+    """
+    path = folder.encode()
+    return not (
+        _set_mounts(b"/", propagation=MS_PRIVATE)
+        or _LIBC.mount(path, path, None, MS_BIND | MS_REC, None)
+        or _set_mounts(b"/", add=MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID)
+        or _set_mounts(path, remove=MOUNT_ATTR_RDONLY)
+    )
+
+
+def _set_mounts(path: bytes, *, add: int = 0, remove: int = 0, propagation: int = 0) -> int:
+    """mount_setattr(2) on `path` and all mounts below it; 0 when done."""
+    attributes = struct.pack("=4Q", add, remove, propagation, 0)
+    arguments = (AT_FDCWD, path, AT_RECURSIVE, attributes, ctypes.c_size_t(len(attributes)))
+    return int(_LIBC.syscall(ctypes.c_long(MOUNT_SETATTR), *arguments))
 
 
 def _mirror(child: int) -> NoReturn:

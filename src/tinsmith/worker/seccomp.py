@@ -1,7 +1,8 @@
 """The system-call filter, as a BPF program of ours: no library, no files, nothing to look up at run time.
 
 Everything is allowed except what a compiler never needs and an exploit wants: sockets, debugging
-other processes, namespaces and mounts, kernel keys, modules, clocks, io_uring. Refused calls answer EPERM
+other processes, memory and queues shared by number or name, namespaces and mounts, kernel keys, modules,
+clocks, io_uring. Refused calls answer EPERM
 or EACCES; `clone3`, whose flags a filter cannot see, answers ENOSYS, and libc then uses `clone`. On
 x86_64 a second table covers 32-bit programs; x32 calls do not exist.
 """
@@ -77,6 +78,19 @@ SYSCALLS: dict[str, tuple[int | None, int | None, int | None]] = {
     "name_to_handle_at": (303, 264, 341),
     "fanotify_init": (300, 262, 338),
     "fanotify_mark": (301, 263, 339),
+    "ipc": (None, None, 117),
+    "shmget": (29, 194, 395),
+    "shmat": (30, 196, 397),
+    "semget": (64, 190, 393),
+    "semop": (65, 193, None),
+    "semtimedop": (220, 192, None),
+    "semtimedop_time64": (None, None, 420),
+    "msgget": (68, 186, 399),
+    "msgsnd": (69, 189, 400),
+    "msgrcv": (70, 188, 401),
+    "mq_open": (240, 180, 277),
+    "mq_unlink": (241, 181, 278),
+    "process_madvise": (440, 440, 440),
     "uselib": (134, None, 86),
     "vm86": (None, None, 166),
     "vm86old": (None, None, 113),

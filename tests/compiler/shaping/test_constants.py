@@ -12,16 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from tinsmith.compiler.shaping import constants
 from tinsmith.compiler.shaping.constants import known_values
 
 node = helper.make_node
+make_type = helper.make_tensor_type_proto
 Make = Callable[..., onnx.ModelProto]
 
 
 def known(
     model: onnx.ModelProto, shapes: dict[str, tuple[int | None, ...]], opset: int = 17
 ) -> dict[str, Any]:
-    return {name: value.tolist() for name, value in known_values(model, shapes, {"": opset}).items()}
+    types = {name: make_type(TensorProto.INT64, shape) for name, shape in shapes.items()}
+    return {name: value.tolist() for name, value in known_values(model, types, {"": opset}).items()}
 
 
 @given(st.lists(st.integers(0, 9), max_size=4), st.integers(-5, 5), st.integers(-5, 5))
@@ -111,3 +114,35 @@ def test_values_inside_branches(make: Make) -> None:
         {"k": np.int64(2)},
     )
     assert known(model, {"n": ()}) == {"k": 2, "n": -2}
+
+
+def test_what_is_found_counts_for_the_nodes_behind_it(make: Make) -> None:
+    """The size of every pair of halves is known once that of the one before is: all in one walk."""
+    nodes = []
+    for place in range(20):
+        nodes += [
+            node("Shape", [f"v{place}"], [f"s{place}"]),
+            node("Concat", [f"s{place}", f"s{place}"], [f"c{place}"], axis=0),
+            node("Slice", [f"c{place}", "start", "end"], [f"n{place}"]),
+            node("Expand", [f"v{place}", f"n{place}"], [f"v{place + 1}"]),
+        ]
+    model = make(nodes, {"v0": [3, 4]}, ["v20"], {"start": np.array([0]), "end": np.array([2])})
+    types = {value.name: value.type for value in model.graph.input}
+    types |= {tensor.name: make_type(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
+    assert known_values(model, types, {"": 17})["n19"].tolist() == [3, 4]
+
+
+def test_what_was_known_before_is_not_computed_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make([node("Add", ["k", "k"], ["y"]), node("Neg", ["y"], ["z"])], {}, ["z"], {"k": np.int64(1)})
+    types = {name: make_type(TensorProto.INT64, ()) for name in ("k", "y", "z")}
+    before = known_values(model, types, {"": 17})
+    del before["z"]
+    computed: list[str] = []
+
+    def evaluate(node: onnx.NodeProto, *_: Any) -> list[Any]:
+        computed.append(node.op_type)
+        return [np.int64(-2)]
+
+    monkeypatch.setattr(constants, "evaluate", evaluate)
+    assert known_values(model, types, {"": 17}, before) == {"k": 1, "y": 2, "z": -2}
+    assert computed == ["Neg"]

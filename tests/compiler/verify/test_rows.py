@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinsmith.compiler.ir.model import Encoding, Forest, Linear, Model
-from tinsmith.compiler.verify.rows import MAX_ELEMENTS, SPECIAL, make_rows, num_features
+from tinsmith.compiler.verify.rows import MAX_ELEMENTS, SPECIAL, _exercised, make_rows, num_features
 
 MakeModel = Callable[..., Model]
 
@@ -43,6 +43,14 @@ def test_counts_the_cuts_that_are_exercised(make_model: MakeModel) -> None:
     assert enough.kinds["threshold"] == max(60, 3 * max(sum(f == g for g, _ in cuts) for f in range(5)))
     big = make_rows(make_model(trees=100), 60)
     assert 0 < big.cuts_exercised < big.cuts
+
+
+@pytest.mark.parametrize(("sides", "count"), [((0,), 0), ((-1,), 0), ((-1, 0), 1), ((0, 1), 0)])
+def test_a_cut_is_exercised_from_both_sides(sides: tuple[int, ...], count: int) -> None:
+    cut = np.array([0.25], np.float32)
+    near = {-1: np.nextafter(cut, np.float32(-1)), 0: cut, 1: np.nextafter(cut, np.float32(1))}
+    rows = np.stack([near[side] for side in sides])
+    assert _exercised([cut], rows) == count
 
 
 def test_special_values_fill_whole_rows_and_mix(make_model: MakeModel) -> None:
@@ -133,7 +141,7 @@ def test_linear_models(make_model: MakeModel) -> None:
     assert make_rows(model, 64).rows.shape == (192, 4)
 
 
-@pytest.mark.parametrize("features", [1, 3000, 1 << 17])
+@pytest.mark.parametrize("features", [1, 3000, 80_000])
 def test_many_features_mean_fewer_rows(make_model: MakeModel, features: int) -> None:
     model = replace(make_model(), body=Linear(np.ones((features, 1), np.float32), np.zeros(1, np.float32)))
     rows = make_rows(model, 600).rows

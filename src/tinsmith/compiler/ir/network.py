@@ -52,5 +52,7 @@ class Network:
     feature_names: tuple[str, ...] = ()
     texts: Mapping[int, Mapping[str, int]] = field(default_factory=dict, hash=False)
     """Of columns of the one input that hold text for the customer: the numbers that stand for the texts."""
+    config_inputs: tuple[TensorSpec, ...] = ()
+    """The inputs as DataInputConfig has them, where that is another layout than the graph's."""
     warnings: tuple[str, ...] = ()
     original: Original | None = None

@@ -18,7 +18,9 @@ from tinsmith.compiler.operators.node import Node, Unsupported
 from tinsmith.compiler.operators.registry import find
 from tinsmith.errors import ClientError
 
-AREA = "InputConfiguration"
+AREA = "OperatorNotImplemented"
+LISTED = 20
+"""Nodes that a refusal names for each operator."""
 MAX_RANK = 64
 """Of a tensor, as numpy's and DLR's."""
 MAX_ELEMENTS = 2**29
@@ -52,14 +54,13 @@ def check_support(network: Network) -> None:
             operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
             missing.setdefault(operator, []).append(node.name or "unnamed")
     if missing:
-        raise ClientError(
-            AREA,
-            [
-                f"operator {operator} is not compiled; nodes: {', '.join(names[:20])}"
-                + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-                for operator, names in sorted(missing.items())
-            ],
+        listed = "; ".join(
+            f"{operator} (node {', '.join(names[:LISTED])}"
+            + (f" and {len(names) - LISTED} more)" if len(names) > LISTED else ")")
+            for operator, names in sorted(missing.items())
         )
+        text = f"The following operators are not supported for frontend {network.framework}: {listed}"
+        raise ClientError(AREA, text)
 
 
 def nodes_of(graph: onnx_ir.Graph) -> Iterable[onnx_ir.Node]:
@@ -99,6 +100,16 @@ class _Scope:
                 self._lower_node(node)
             except Unsupported as problem:
                 self.problems.append(f"node {node.name or node.outputs[0].name} ({node.op_type}): {problem}")
+                self._guess(node)
+
+    def _guess(self, node: onnx_ir.Node) -> None:
+        """Values of inferred shapes for a node that is refused, so that what is behind it is looked at."""
+        if all(value is None or self.tensors[value].value is not None for value in node.inputs):
+            return
+        for value in node.outputs:
+            shape, dtype = _shape(value), _type(value)
+            if shape is not None and dtype is not None:
+                self.tensors[value] = Tensor(value.name or "", dtype, shape)
 
     def _lower_node(self, node: onnx_ir.Node) -> None:
         rule = find(node.domain, node.op_type)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from tinsmith.compiler.shaping.graphs import canonical_domain, graphs
+from tinsmith.compiler.shaping.folding import Values, evaluate
+from tinsmith.compiler.shaping.graphs import canonical_domain, graphs, subgraphs
+from tinsmith.compiler.shaping.inference import Shapes, Types, infer_node, shapes_of
 from tinsmith.compiler.shaping.operators import node_version
 from tinsmith.compiler.shaping.tensors import KEPT
-
-Values = dict[str, NDArray[np.generic]]
-Shapes = Mapping[str, tuple[int | None, ...]]
 
 FOLDED = frozenset(
     [
@@ -54,48 +54,74 @@ FOLDED = frozenset(
 """Operators that exporters make sizes and conditions with. All are cheap when inputs and output are small."""
 
 
-def known_values(model: onnx.ModelProto, shapes: Shapes, imported: Mapping[str, int]) -> Values:
+def known_values(
+    model: onnx.ModelProto, types: Types, imported: Mapping[str, int], before: Values | None = None
+) -> Values:
     """Every value of at most `KEPT` elements in `model` that no input influences, and sizes of known shapes.
 
-    No two values of `model` share a name, and nodes stand behind what they use. `shapes` has None for sizes
-    that are not known.
+    No two values of `model` share a name, and nodes stand behind what they use. `types` are what is known of
+    them beforehand; what a node's inputs now tell of its outputs counts for the nodes behind it. `before` is
+    what was found with the types of an earlier round: it is not computed again.
     """
-    values: Values = {}
+    known = _Known(dict(types), shapes_of(types), imported, before or {})
     for graph in graphs(model.graph):
         for tensor in graph.initializer:
-            _keep(values, tensor.name, _content(tensor))
-    _evaluate(model.graph, shapes, imported, values)
-    return values
+            known.keep(tensor.name, _content(tensor))
+    known.walk(model.graph)
+    return known.values
 
 
-def _evaluate(graph: onnx.GraphProto, shapes: Shapes, imported: Mapping[str, int], values: Values) -> None:
-    for node in graph.node:
-        for name, value in zip(node.output, _results(node, shapes, imported, values), strict=False):
-            _keep(values, name, value)
-        for attribute in node.attribute:
-            for inner in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
-                _evaluate(inner, shapes, imported, values)
+@dataclass
+class _Known:
+    """What is known of the values of a model while its nodes are gone through."""
 
+    types: Types
+    shapes: Shapes
+    imported: Mapping[str, int]
+    before: Values
+    values: Values = field(default_factory=dict)
 
-def _results(
-    node: onnx.NodeProto, shapes: Shapes, imported: Mapping[str, int], values: Values
-) -> Iterator[NDArray[np.generic] | None]:
-    if canonical_domain(node.domain):
-        return
-    if node.op_type == "Constant":
-        yield _constant(node)
-    elif node.op_type in ("Shape", "Size"):
-        yield _measure(node, shapes.get(node.input[0]))
-    elif _is_foldable(node, shapes, values):
-        yield from _run(node, values, node_version(node, imported) or 1)
+    def walk(self, graph: onnx.GraphProto) -> None:
+        for node in graph.node:
+            self._complete(node)
+            for name, value in zip(node.output, self._results(node), strict=False):
+                self.keep(name, value)
+            for inner in subgraphs(node):
+                self.walk(inner)
 
+    def keep(self, name: str, value: NDArray[np.generic] | None) -> None:
+        if name and value is not None and value.size <= KEPT and value.dtype.kind in "biuf":
+            self.values[name] = value
 
-def _is_foldable(node: onnx.NodeProto, shapes: Shapes, values: Values) -> bool:
-    return (
-        node.op_type in FOLDED
-        and all(not name or name in values for name in node.input)
-        and all(_is_small(shapes.get(name)) for name in node.output if name)
-    )
+    def _complete(self, node: onnx.NodeProto) -> None:
+        """Notes the types of the outputs, where what was found meanwhile of the inputs tells them."""
+        if all(_is_known(self.shapes.get(name)) for name in node.output if name):
+            return
+        if canonical_domain(node.domain) or next(subgraphs(node), None) is not None:
+            return
+        found = infer_node(node, self.types, self.values, node_version(node, self.imported) or 1)
+        self.types.update(found)
+        self.shapes.update(shapes_of(found))
+
+    def _results(self, node: onnx.NodeProto) -> Iterator[NDArray[np.generic] | None]:
+        if canonical_domain(node.domain):
+            return
+        if node.op_type == "Constant":
+            yield _constant(node)
+        elif node.op_type in ("Shape", "Size"):
+            yield _measure(node, self.shapes.get(node.input[0]))
+        elif self._is_foldable(node):
+            if all(name in self.before for name in node.output if name):
+                yield from (self.before.get(name) for name in node.output)
+            else:
+                yield from _run(node, self.values, node_version(node, self.imported) or 1)
+
+    def _is_foldable(self, node: onnx.NodeProto) -> bool:
+        return (
+            node.op_type in FOLDED
+            and all(not name or name in self.values for name in node.input)
+            and all(_is_small(self.shapes.get(name)) for name in node.output if name)
+        )
 
 
 def _constant(node: onnx.NodeProto) -> NDArray[np.generic] | None:
@@ -125,26 +151,12 @@ def _measure(node: onnx.NodeProto, shape: tuple[int | None, ...] | None) -> NDAr
 
 def _run(node: onnx.NodeProto, values: Values, version: int) -> list[NDArray[np.generic] | None]:
     """The outputs of `node` by the definition of ONNX; nothing where that cannot be computed."""
-    from onnx.reference import ReferenceEvaluator
-
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
     feeds = {name: values[name] for name in node.input if name}
-    model = onnx.helper.make_model(
-        onnx.helper.make_graph(
-            [copy],
-            "constant",
-            [onnx.ValueInfoProto(name=name) for name in feeds],
-            [onnx.ValueInfoProto(name=name) for name in node.output if name],
-        ),
-        opset_imports=[onnx.helper.make_opsetid("", version)],
-    )
     try:
-        with np.errstate(all="ignore"):
-            found = iter(ReferenceEvaluator(model).run(None, feeds))
+        found = iter(evaluate(node, feeds, version))
     except Exception:  # the model asks for what is not defined; that is found and named in a later stage
         return []
-    return [np.asarray(next(found)) if name else None for name in node.output]
+    return [next(found) if name else None for name in node.output]
 
 
 def _content(tensor: TensorProto) -> NDArray[np.generic] | None:
@@ -153,10 +165,9 @@ def _content(tensor: TensorProto) -> NDArray[np.generic] | None:
     return onnx.numpy_helper.to_array(tensor)
 
 
+def _is_known(shape: tuple[int | None, ...] | None) -> bool:
+    return shape is not None and None not in shape
+
+
 def _is_small(shape: tuple[int | None, ...] | None) -> bool:
     return shape is not None and None not in shape and math.prod(size or 0 for size in shape) <= KEPT
-
-
-def _keep(values: Values, name: str, value: NDArray[np.generic] | None) -> None:
-    if name and value is not None and value.size <= KEPT and value.dtype.kind in "biuf":
-        values[name] = value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx
 
-from tinsmith.compiler.shaping.constants import Values
+from tinsmith.compiler.shaping.folding import Values
 from tinsmith.compiler.shaping.graphs import (
     IMPOSSIBLE,
     OWN_DOMAIN,

@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 
 from tinsmith.compiler.ir.model import TensorSpec
-from tinsmith.compiler.shaping.constants import Values
+from tinsmith.compiler.shaping.folding import Values
 from tinsmith.compiler.shaping.functions import VERSION
 from tinsmith.compiler.shaping.graphs import (
     graphs,
@@ -23,6 +23,8 @@ from tinsmith.compiler.shaping.graphs import (
 
 Types = dict[str, onnx.TypeProto]
 """By name of the value; sizes that are not known have no dim_value."""
+Shapes = dict[str, tuple[int | None, ...]]
+"""Of those whose rank is known; None for sizes that are not."""
 
 _ERROR = re.compile(r"\(op_type: ?(\w+), node name: ([^)]*)\): (?:\[\w+\] )?([^(\[]+)")
 _HIDDEN = "tinsmith.hidden"
@@ -60,6 +62,24 @@ def infer_types(model: onnx.ModelProto, values: Values) -> Types:
     return types
 
 
+def infer_node(node: onnx.NodeProto, types: Types, values: Values, version: int) -> Types:
+    """The types of the outputs of `node`, an operator of `version` of ai.onnx without subgraphs, as far as
+    those of its inputs tell them."""
+    given = [name for name in dict.fromkeys(node.input) if name]
+    if any(name not in types for name in given):
+        return {}
+    try:
+        return onnx.shape_inference.infer_node_outputs(
+            onnx.defs.get_schema(node.op_type, version),
+            node,
+            {name: types[name] for name in given},
+            {name: onnx.numpy_helper.from_array(values[name], name) for name in given if name in values},
+            opset_imports=[onnx.helper.make_opsetid("", version)],
+        )
+    except (onnx.defs.SchemaError, onnx.checker.ValidationError, *_FAILURES):
+        return {}
+
+
 def misfit(model: onnx.ModelProto, values: Values) -> str | None:
     """What the strict rules of inference find wrong in `model`; None when they find nothing."""
     try:
@@ -77,7 +97,7 @@ def _first(text: str) -> str:
     return f"node {found[2]!r} ({found[1]}): {found[3]}"[:300] if found else text[:300]
 
 
-def shapes_of(types: Mapping[str, onnx.TypeProto]) -> dict[str, tuple[int | None, ...]]:
+def shapes_of(types: Mapping[str, onnx.TypeProto]) -> Shapes:
     """The shapes of tensors whose number of dimensions is known."""
     return {
         name: tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)

@@ -53,6 +53,9 @@ def refuse_unknown_operators(model: onnx.ModelProto, findings: Findings) -> None
         reason = _refusal(node, imported)
         if reason:
             nodes[operator_name(node), reason].append(node_name(node, index))
+    if nodes:
+        kinds = ", ".join(dict.fromkeys(operator for operator, _ in nodes))
+        findings.refused(f"The following operators are not supported for frontend ONNX: {kinds}")
     for (operator, reason), names in nodes.items():
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
         findings.refused(f"the operator {operator} {reason}: {', '.join(names[:LISTED])}{more}")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import onnx
 
-from tinsmith.compiler.shaping.constants import Values, known_values
+from tinsmith.compiler.shaping.constants import known_values
+from tinsmith.compiler.shaping.folding import Values
 from tinsmith.compiler.shaping.graphs import (
     OWN_DOMAIN,
     canonical_domain,
@@ -19,7 +20,7 @@ from tinsmith.compiler.shaping.graphs import (
     subgraphs,
 )
 from tinsmith.compiler.shaping.impossible import replace_impossible
-from tinsmith.compiler.shaping.inference import Types, infer_types, shapes_of
+from tinsmith.compiler.shaping.inference import Types, infer_types
 from tinsmith.compiler.shaping.rename import match_outputs, rename_uses
 
 ROUNDS = 200
@@ -41,7 +42,7 @@ def specialise(model: onnx.ModelProto) -> Types:
     nodes = sum(1 for _ in nodes_within(model.graph.node))
     for _ in range(min(ROUNDS, max(4, BUDGET // max(1, nodes)))):
         types = infer_types(model, values)
-        found = known_values(model, shapes_of(types), imported)
+        found = known_values(model, types, imported, values)
         taken = _take_branches(model.graph, found)
         if not taken and found.keys() == values.keys() and not replace_impossible(model, types, values):
             break

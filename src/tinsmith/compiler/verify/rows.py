@@ -121,10 +121,12 @@ def _shuffled(values: Rows, seed: int) -> Rows:
 
 def _exercised(turning_points: list[Rows], rows: Rows) -> int:
     """Turning points that occur in `rows` of their feature together with the float below."""
-    return sum(
-        int((np.isin(points, rows[:, feature]) & np.isin(_below(points), rows[:, feature])).sum())
-        for feature, points in enumerate(turning_points)
-    )
+    exercised = 0
+    for feature, points in enumerate(turning_points):
+        column = set(rows[:, feature].tolist())
+        pairs = zip(points.tolist(), _below(points).tolist(), strict=True)
+        exercised += sum(point in column and below in column for point, below in pairs)
+    return exercised
 
 
 def _edges(turning_points: list[Rows], count: int) -> Rows:

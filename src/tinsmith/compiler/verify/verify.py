@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -85,28 +85,43 @@ class Verification:
 
 @overload
 def verify(
-    tarball: Path, model: Model, target: Target, scratch: Path, allow_unverified: bool = False
+    tarball: Path,
+    model: Model,
+    target: Target,
+    scratch: Path,
+    allow_unverified: bool = False,
+    book: Any = None,
 ) -> Verification: ...
 
 
 @overload
 def verify(
-    tarball: Path, model: Network, target: Target, scratch: Path, allow_unverified: bool = False
+    tarball: Path,
+    model: Network,
+    target: Target,
+    scratch: Path,
+    allow_unverified: bool = False,
+    book: Any = None,
 ) -> NetworkVerification: ...
 
 
 def verify(
-    tarball: Path, model: Model | Network, target: Target, scratch: Path, allow_unverified: bool = False
+    tarball: Path,
+    model: Model | Network,
+    target: Target,
+    scratch: Path,
+    allow_unverified: bool = False,
+    book: Any = None,
 ) -> Verification | NetworkVerification:
     """Executes the library inside `tarball` and compares it with a reference evaluation: a tree model on
     rows of every kind, in batches of every size; a network on inputs that look like real ones, and extreme
-    ones; both in every variant that this machine has.
+    ones; both in every variant that this machine has. `book`: the schedules that `emit` was given.
 
     Raises InternalError on any difference, and where nothing here executes the target's code or evaluates the
     network, unless `allow_unverified`; what it gives then says so.
     """
     if isinstance(model, Network):
-        return verify_network(tarball, model, target, scratch, allow_unverified)
+        return verify_network(tarball, model, target, scratch, allow_unverified, book)
     return _verify_trees(tarball, model, target, scratch, allow_unverified)
 
 

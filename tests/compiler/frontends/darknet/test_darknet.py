@@ -45,7 +45,7 @@ def test_another_size_than_that_of_the_file(read_net: Callable[..., Network], co
     [
         (
             '{"data": [1, 9, 9, 3]}',
-            "Input shapes should be provided in NCHW format: expected [batch, 3, height, width]",
+            "Input shapes should be provided in NCHW format. Found [1, 9, 9, 3], expected [?, 3, ?, ?]",
         ),
         (
             '{"image": [1, 3, 9, 9]}',

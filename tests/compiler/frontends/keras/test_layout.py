@@ -49,13 +49,14 @@ def test_no_config(image: Path) -> None:
         (
             {"conv_input": [1, 4, 8, 8]},
             "Input conv_input has wrong shape in Input Shape dictionary. Input shapes should be provided in "
-            "NCHW format. Found [1, 4, 8, 8], expected [?, 3, 8, 8]: the model stores it as [?, 8, 8, 3]",
+            "NCHW format. Found [1, 4, 8, 8], expected [?, 3, 8, 8]: the model stores it as [?, 8, 8, 3]; it "
+            "takes float32",
         ),
         (
             {"image": [1, 3, 8, 8]},
             "names 'image', which is no input of the model; its inputs are 'conv_input'",
         ),
-        ({"conv_input": [3, 8, 8]}, "expected [batch, 8, 8, 3]: 4 dimensions, not 3"),
+        ({"conv_input": [3, 8, 8]}, "NCHW format. Found [3, 8, 8], expected [?, 3, 8, 8]"),
         ('{"conv_input": [null, 3, 8, 8]}', "expected a dimension (a whole number), found null"),
         ({"conv_input": [-1, 3, 8, 8]}, "expected one shape without ranges and without -1"),
         ([[1, 3, 8, 8], [1, 3]], "2 shapes without names, expected 1"),

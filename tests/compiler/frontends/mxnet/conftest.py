@@ -25,7 +25,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def params_file(arrays: Arrays, version: int = V2, prefix: str = "arg:", storage: int = 0) -> bytes:
     """A .params file; `version` 0 is that of the oldest files."""
-    content = struct.pack("<QQQ", 0x112, 0, len(arrays))
+    content = bytearray(struct.pack("<QQQ", 0x112, 0, len(arrays)))
     numbers = {np.dtype(dtype): number for number, dtype in DTYPES.items()}
     for array in arrays.values():
         if version:
@@ -39,7 +39,7 @@ def params_file(arrays: Arrays, version: int = V2, prefix: str = "arg:", storage
     for name in arrays:
         text = (prefix + name).encode()
         content += struct.pack("<Q", len(text)) + text
-    return content
+    return bytes(content)
 
 
 class Symbol:

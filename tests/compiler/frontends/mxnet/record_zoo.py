@@ -1,6 +1,8 @@
 """Exports networks of the zoos of MXNet and GluonCV and lets MXNet compute them: zoo/<name>.npz.
 
     ENV as in record.py, and: ENV/bin/pip install gluoncv==0.10.5.post0 --no-deps
+    ENV/bin/pip install tqdm pillow "scipy<1.11" "matplotlib<3.8" portalocker yacs autocfg "pandas<2" \\
+        "opencv-python-headless<4.9" numpy==1.23.5
     ENV/bin/python tests/compiler/frontends/mxnet/record_zoo.py
 
 The weights are not those of training but numbers that the tests make again: see zoo.py. A file holds the
@@ -60,7 +62,10 @@ def record(name: str, size: int) -> dict:
 def _network(name: str) -> mx.gluon.HybridBlock:
     if hasattr(mx.gluon.model_zoo.vision, name):
         return getattr(mx.gluon.model_zoo.vision, name)(classes=10)
-    more = {"pretrained_base": False} if name.startswith(("ssd", "yolo")) else {}
+    segmentation = name.startswith(("fcn", "psp", "deeplab"))
+    more = {"pretrained_base": False} if segmentation or name.startswith(("ssd", "yolo")) else {}
+    if segmentation:
+        more |= {"aux": False, "base_size": NETWORKS[name], "crop_size": NETWORKS[name]}
     return get_model(name, pretrained=False, **more)
 
 

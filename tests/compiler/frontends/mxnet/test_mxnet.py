@@ -93,7 +93,7 @@ def test_the_type_of_the_parameters_is_that_of_the_input(
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ('{"data": [2, 8, 8, 3]}', "Input shapes should be provided in NCHW format: expected [batch, 3, height, width]"),  # noqa: E501
+        ('{"data": [2, 8, 8, 3]}', "Input shapes should be provided in NCHW format. Found [2, 8, 8, 3], expected [?, 3, ?, ?]"),  # noqa: E501
         ('{"image": [2, 3, 8, 8]}', "DataInputConfig names 'image', which is no input of the model; its inputs are 'data'"),  # noqa: E501
         ('{"data": [2, 4, 8, 8]}', "the input 'data' has the shape [2, 4, 8, 8], expected [?, 3, ?, ?]"),
         ('{"data": [2, 3, 64]}', "expected [?, 3, ?, ?]: 4 dimensions, not 3"),

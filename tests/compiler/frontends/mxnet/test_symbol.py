@@ -73,7 +73,8 @@ def test_references_of_two_numbers_and_the_version() -> None:
         ),
         (
             {"nodes": [{"op": "relu", "name": "r", "inputs": [[0, 0, 0]]}], "heads": [[0, 0, 0]]},
-            "node 0 ('r'): reads [0, 0, 0], expected an output of one of the nodes before it",
+            "node 0 ('r'): reads [0, 0, 0], expected an output of one of the nodes before it. Possible "
+            "cycles in the graph",
         ),
         ({"nodes": [{"op": "null", "name": "d", "attrs": 3}], "heads": [[0, 0, 0]]}, "attrs is no object"),
     ],

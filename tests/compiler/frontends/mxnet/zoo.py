@@ -21,6 +21,9 @@ NETWORKS = {
     "inceptionv3": 299,
     "ssd_512_mobilenet1.0_voc": 128,
     "yolo3_mobilenet1.0_voc": 96,
+    "fcn_resnet50_voc": 48,
+    "psp_resnet101_voc": 48,
+    "deeplab_resnet101_voc": 48,
 }
 """By name, with the height and width of the picture."""
 

@@ -17,7 +17,10 @@ from tinsmith.compiler.shaping import Origin, shape
 TOLERANCE = 1e-4  # of the largest element of an output
 UNBUILT: set[str] = set()
 """PyTorch itself does not script these."""
-NETWORKS = ("resnet", "mobilenet", "densenet", "inception", "squeezenet", "shufflenet", "yolo", "bert")
+NETWORKS = (
+    *("resnet", "mobilenet", "densenet", "inception", "squeezenet", "shufflenet", "yolo", "bert", "stacked"),
+    "returning",
+)
 
 
 def network(zoo: Zoo, name: str) -> Network:

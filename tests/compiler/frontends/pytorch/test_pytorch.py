@@ -83,11 +83,49 @@ def test_inputs_that_the_model_does_not_take(read_file: Read) -> None:
     assert 'CompilerOptions such as {"dtype": "int64"}' in words
 
 
+TRACED = "; the model was traced with float32 [1, 3, 32, 32]"
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "found", "wanted"),
+    [
+        ("traced.pt", '{"x": [1, 32, 32, 3]}', "with the inputs x float32 [1, 32, 32, 3], the layer", TRACED),
+        ("bert.pt", '{"a": [2, 7]}', "DataInputConfig has 1 inputs, expected 2", "traced with int64 ["),
+        ("traced.pt", '{"x": [1, 3, 32, 32], "y": [1]}', "has 2 inputs, expected 1 in the order of", TRACED),
+        ("traced.pt", '{"x": [3, 32]}', "with the inputs x float32 [3, 32], the layer", TRACED),
+        ("traced.pt", '{"x": [null, 3, 32, 32]}', "found null", "model are float32 [1, 3, 32, 32]"),
+        ("traced.pt", '{"x": [-1, 3, 32, 32]}', "the input 'x' has a size that is open", TRACED),
+    ],
+    ids=["layout", "missing", "too many", "rank", "batch of None", "batch of -1"],
+)
+def test_faults_of_an_input_config(read_file: Read, name: str, config: str, found: str, wanted: str) -> None:
+    """The rows of `../test_input_faults.py`. A wrong name there is not: names are free, see above."""
+    (problem,) = refusal(read_file, name, config).problems
+    assert found in problem
+    assert wanted in problem
+
+
+def test_results_of_a_library_that_is_not_here(read_file: Read) -> None:
+    outputs = [spec.name for spec in read_file("structured.pt2").outputs]
+    assert outputs == ["logits", "states.0", "states.1"]
+
+
+def test_a_type_that_is_unknown(read_file: Read) -> None:
+    with pytest.raises(
+        ClientError, match=r'dtype takes one of float32, float, int64.*found "string"'
+    ) as caught:
+        read_file("traced.pt", data_input_config=IMAGE, compiler_options='{"dtype": "string"}')
+    assert caught.value.area == "CompilerOptions"
+
+
 def test_what_is_not_compiled(read_file: Read) -> None:
     state = refusal(read_file, "state.pt", "[[2], []]")
     assert state.area == "OperatorNotImplemented"
     assert "attributes count, seen" in str(state)
     assert "step (int)" in str(state)
+    searching = refusal(read_file, "searching.pt", "[[3, 2]]")
+    assert searching.area == "OperatorNotImplemented"
+    assert "returns from within a loop (prim::Loop in forward)" in str(searching)
     exotic = refusal(read_file, "exotic.pt", "[[4, 4]]")
     assert exotic.area == "OperatorNotImplemented"
     assert [problem.partition("operator ")[2] for problem in exotic.problems] == [

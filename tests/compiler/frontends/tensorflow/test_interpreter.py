@@ -90,7 +90,10 @@ def test_random_numbers_are_refused(tmp_path: Path) -> None:
         node("RandomUniform", "noise", ["shape"]),
         node("Add", "y", ["x", "noise"]),
     ]
-    assert problems(tmp_path, nodes) == ("model.pb: the operator RandomUniform is not implemented: 'noise'",)
+    assert problems(tmp_path, nodes) == (
+        "model.pb: The following operators are not implemented: {'RandomUniform'}",
+        "model.pb: the operator RandomUniform is not implemented: 'noise'",
+    )
 
 
 def test_an_inner_node_may_be_an_input(tmp_path: Path) -> None:
@@ -99,7 +102,10 @@ def test_an_inner_node_may_be_an_input(tmp_path: Path) -> None:
         node("IteratorGetNext", "next", ["iterator"], T=1),
         node("Relu", "y", ["next"], T=1),
     ]
-    assert problems(tmp_path, nodes) == ("model.pb: the operator IteratorGetNext is not implemented: 'next'",)
+    assert problems(tmp_path, nodes) == (
+        "model.pb: The following operators are not implemented: {'IteratorGetNext'}",
+        "model.pb: the operator IteratorGetNext is not implemented: 'next'",
+    )
     model, _ = convert(tmp_path, graph(*nodes), {"next:0": [1, 3]}, output_names=["y"])
     assert evaluated(model, {"next": X})["y"].tolist() == [[1, 0, 3]]
 

@@ -72,6 +72,6 @@ def test_an_output_may_be_an_input_or_a_constant(tmp_path: Path) -> None:
     builder = one("ADD", [x(2, name="x"), c([1.0, 2.0], name="two")], [FLOAT], ("AddOptions", {}))
     builder.parts[0].outputs = [0, 1, 2, 2]
     network = read_bytes(tmp_path, builder.bytes())
-    assert [spec.name for spec in network.outputs] == ["x#2", "two", "t0_2", "t0_2#2"]
+    assert [spec.name for spec in network.outputs] == ["x.2", "two", "t0_2", "t0_2.2"]
     found = evaluate(network, {"x": np.array([5, 6], np.float32)})
     assert [value.tolist() for value in found] == [[5, 6], [1, 2], [6, 8], [6, 8]]

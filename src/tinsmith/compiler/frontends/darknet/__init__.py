@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from tinsmith.compiler.shaping import Origin, shape
 from tinsmith.compiler.shaping.findings import Findings
 from tinsmith.compiler.shaping.inputs import Declared, input_specs
 from tinsmith.errors import ClientError
-from tinsmith.spec.data_input import InputConfig
 from tinsmith.spec.request import CompileRequest
 
 INPUT = "data"
@@ -39,7 +37,7 @@ def read(directory: Path, request: CompileRequest) -> Network:
     if text is None or not text.strip():
         inputs = input_specs((derived,), {}, None, findings)
     else:
-        inputs = input_specs((declared,), {}, text, findings, _adapt)
+        inputs = input_specs((declared,), {}, text, findings)
     findings.stop()
     weights = Weights(weights_file, weights_file.relative_to(directory).as_posix())
     message = convert(config, inputs[0], weights, findings)
@@ -75,20 +73,3 @@ def _declared(config: Config) -> tuple[Declared, Declared]:
         return image, Declared(INPUT, "float32", (net.integer("time_steps", 1), channels, height, width))
     flat = Declared(INPUT, "float32", (None, size))
     return flat, Declared(INPUT, "float32", (net.integer("time_steps", 1), size))
-
-
-def _adapt(configs: Sequence[InputConfig], declared: Sequence[Declared]) -> Sequence[InputConfig]:
-    """A network has one input, which needs no name; a picture whose channels come last gets its sentence."""
-    (item,) = declared
-    if len(configs) == 1 and configs[0].name is None:
-        configs = [replace(configs[0], name=INPUT)]
-    shape = configs[0].static_shape
-    if len(configs) == 1 and shape and item.shape and len(shape) == len(item.shape) == 4:
-        channels = item.shape[1]
-        if shape[1] != channels and shape[3] == channels:
-            raise ClientError(
-                "InputConfiguration",
-                f"Input {configs[0].name} has wrong shape in Input Shape dictionary. Input shapes should be "
-                f"provided in NCHW format: expected [batch, {channels}, height, width], found {list(shape)}",
-            )
-    return configs

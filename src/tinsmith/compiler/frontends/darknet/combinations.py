@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinsmith.compiler.frontends.darknet.layer import Layer, layer
+from tinsmith.compiler.shaping.builder import Value
 
 
 @layer("route")
-def route(node: Layer) -> str:
+def route(node: Layer) -> Value:
     """Some layers, or one of `groups` parts of each, behind one another: along the channels where their
     pictures are of one size, else as a row.
     """
@@ -21,22 +22,22 @@ def route(node: Layer) -> str:
         values = [_group(node, value, groups, group) for value in values]
     if len(values) == 1:
         return values[0]
-    sizes = {node.shape(value)[2:] for value in values}
+    sizes = {value.shape[2:] for value in values}
     if len(sizes) > 1:
         values = [node.row(value) for value in values]
-    return node.make("Concat", *values, axis=1)
+    return node.add("Concat", *values, axis=1)
 
 
-def _group(node: Layer, value: str, groups: int, group: int) -> str:
-    channels = node.shape(value)[1]
+def _group(node: Layer, value: Value, groups: int, group: int) -> Value:
+    channels = value.shape[1]
     if channels % groups or not 0 <= group < groups:
         raise node.error(f"group_id {group} of {groups} groups of {channels} channels")
     each = channels // groups
-    return node.part(value, 1, group * each, (group + 1) * each)
+    return value.slice(1, group * each, (group + 1) * each)
 
 
 @layer("shortcut")
-def shortcut(node: Layer) -> str:
+def shortcut(node: Layer) -> Value:
     """The input plus another layer: where sizes differ, as far as both reach, every so many pixels."""
     found = node.input
     for number in node.section.integers("from") or (0,):
@@ -44,21 +45,21 @@ def shortcut(node: Layer) -> str:
     return node.activated(found, "linear")
 
 
-def _plus(node: Layer, x: str, other: str) -> str:
+def _plus(node: Layer, x: Value, other: Value) -> Value:
     alpha, beta = node.section.real("alpha", 1), node.section.real("beta", 1)
-    to, source = node.shape(x), node.shape(other)
+    to, source = x.shape, other.shape
     if len(to) != len(source):
         raise node.error(f"adds {list(source[1:])} to {list(to[1:])}, expected images")
     if to != source:
         x, other = _aligned(node, x, other, alpha)
     elif alpha != 1:
-        x = node.make("Mul", x, alpha)
-    return node.make("Add", x, node.make("Mul", other, beta) if beta != 1 else other)
+        x = node.add("Mul", x, alpha)
+    return node.add("Add", x, node.add("Mul", other, beta) if beta != 1 else other)
 
 
-def _aligned(node: Layer, x: str, other: str, alpha: float) -> tuple[str, str]:
+def _aligned(node: Layer, x: Value, other: Value, alpha: float) -> tuple[Value, Value]:
     """Both summands in the shape of `x`, zeros where `other` does not reach; alpha scales where it does."""
-    to, source = node.shape(x), node.shape(other)
+    to, source = x.shape, other.shape
     if len(to) != 4:
         raise node.error(f"adds {list(source[1:])} to {list(to[1:])}, expected images or rows of one length")
     (channels, height, width), (_, rows, columns) = to[1:], source[1:]
@@ -72,53 +73,52 @@ def _aligned(node: Layer, x: str, other: str, alpha: float) -> tuple[str, str]:
         raise node.error(f"adds a picture of {rows} x {columns} to one of {height} x {width}")
     reach = [number * step for number, step in zip(common, (1, stride, stride), strict=True)]
     bounds = (np.zeros(3, np.int64), np.array(reach), np.arange(1, 4), np.array([1, stride, stride]))
-    other = node.make("Slice", other, *map(node.constant, bounds))
+    other = node.add("Slice", other, *map(node.constant, bounds))
     if sample > 1:
         count, high, wide = common
-        spread = node.reshaped(other, (to[0], count, high, 1, wide, 1))
-        spread = node.make("Pad", spread, node.constant(np.array([0] * 9 + [sample - 1, 0, sample - 1])))
-        other = node.reshaped(spread, (to[0], count, high * sample, wide * sample))
-    missing = [size - found for size, found in zip(to, node.shape(other), strict=True)]
+        spread = other.reshape(to[0], count, high, 1, wide, 1)
+        spread = node.add("Pad", spread, node.constant(np.array([0] * 9 + [sample - 1, 0, sample - 1])))
+        other = spread.reshape(to[0], count, high * sample, wide * sample)
+    missing = [size - found for size, found in zip(to, other.shape, strict=True)]
     if any(missing):
-        other = node.make("Pad", other, node.constant(np.array([0] * 4 + missing)))
+        other = node.add("Pad", other, node.constant(np.array([0] * 4 + missing)))
     if alpha != 1:
         factor = np.ones((1, *to[1:]), np.float32)
         factor[:, : common[0], : common[1] * sample : sample, : common[2] * sample : sample] = alpha
-        x = node.make("Mul", x, node.constant(factor))
+        x = node.add("Mul", x, node.constant(factor))
     return x, other
 
 
 @layer("scale_channels")
-def scale_channels(node: Layer) -> str:
+def scale_channels(node: Layer) -> Value:
     """Another layer, each channel by its number in the input; with scale_wh, each pixel."""
     other = node.reference(node.section.integer("from", 0))
     x, shape = node.image()
     pixels = node.section.flag("scale_wh")
-    expected = (shape[0], 1, *node.shape(other)[2:]) if pixels else (*node.shape(other)[:2], 1, 1)
+    expected = (shape[0], 1, *other.shape[2:]) if pixels else (*other.shape[:2], 1, 1)
     if shape != expected:
         raise node.error(f"scales by {list(shape[1:])}, expected {list(expected[1:])}")
-    return node.activated(node.make("Mul", other, x), "linear")
+    return node.activated(node.add("Mul", other, x), "linear")
 
 
 @layer("sam")
-def sam(node: Layer) -> str:
+def sam(node: Layer) -> Value:
     """The input times another layer."""
     other = node.reference(node.section.integer("from", 0))
-    if node.shape(other) != node.shape(node.input):
+    if other.shape != node.input.shape:
         raise node.error(
-            f"multiplies {list(node.shape(node.input)[1:])} and "
-            f"{list(node.shape(other)[1:])}, expected equals"
+            f"multiplies {list(node.input.shape[1:])} and {list(other.shape[1:])}, expected equals"
         )
-    return node.activated(node.make("Mul", node.input, other), "linear")
+    return node.activated(node.add("Mul", node.input, other), "linear")
 
 
 @layer("activation")
-def activation(node: Layer) -> str:
+def activation(node: Layer) -> Value:
     """Any shape."""
     return node.activated(node.input, "linear")
 
 
 @layer("dropout", "cost", "empty")
-def nothing(node: Layer) -> str:
+def nothing(node: Layer) -> Value:
     """Layers that act in training only."""
     return node.input

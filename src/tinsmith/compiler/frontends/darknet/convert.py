@@ -16,8 +16,8 @@ from tinsmith.compiler.frontends.darknet.cfg import Config, OptionError, Section
 from tinsmith.compiler.frontends.darknet.layer import RULES, Layer
 from tinsmith.compiler.frontends.darknet.weights import Weights
 from tinsmith.compiler.ir.model import TensorSpec
+from tinsmith.compiler.shaping.builder import Builder, ShapeError, Value
 from tinsmith.compiler.shaping.findings import Findings
-from tinsmith.compiler.shaping.message import Message, ShapeError
 
 __all__ = ["combinations", "convert", "convolutions", "heads", "movement", "pooling", "recurrent"]
 
@@ -32,7 +32,8 @@ def convert(config: Config, source: TensorSpec, weights: Weights, findings: Find
     Stops with ClientError at the first layer that does not fit its input or its weights.
     """
     outputs = _outputs(config)
-    message = Message("darknet", [source], [section.name for section in outputs])
+    message = Builder(Value, [section.name for section in outputs], least=1)
+    data = message.input(source.name, source.dtype, source.shape)
     steps = config.net.integer("time_steps", 1)
     if not 1 <= steps <= MAX_STEPS or source.shape[0] % steps:
         findings.damaged(
@@ -40,16 +41,18 @@ def convert(config: Config, source: TensorSpec, weights: Weights, findings: Find
             f"{list(source.shape)}, which holds the steps of all sequences"
         )
         findings.stop()
-    values: list[str] = []
-    value = source.name
+    values: list[Value] = []
+    value = data
     for section in config.layers:
         try:
-            value = RULES[section.kind](Layer(section, message, weights, value, values, steps))
+            with message.layer(section.name):
+                value = RULES[section.kind](Layer(section, message, weights, value, values, steps))
         except (OptionError, ShapeError) as error:
             findings.damaged(f"{section.place}: {error}")
             findings.stop()
         values.append(value)
-    return message.model({section.name: values[section.index] for section in outputs}, PRODUCER)
+    results = {section.name: values[section.index] for section in outputs}
+    return message.model("darknet", [data], results, PRODUCER)
 
 
 def _outputs(config: Config) -> list[Section]:

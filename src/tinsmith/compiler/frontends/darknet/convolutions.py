@@ -6,6 +6,7 @@ import numpy as np
 
 from tinsmith.compiler.frontends.darknet.layer import Layer, folded, layer
 from tinsmith.compiler.frontends.darknet.weights import Array
+from tinsmith.compiler.shaping.builder import Value
 
 
 def padding(node: Layer, size: int, default: int = 0) -> int:
@@ -23,7 +24,7 @@ def strides(node: Layer) -> tuple[int, int]:
 
 
 @layer("convolutional")
-def convolutional(node: Layer) -> str:
+def convolutional(node: Layer) -> Value:
     """[batch, filters, height, width]"""
     x, (_, channels, _, _) = node.image()
     size, groups, filters = node.size("size", 1), node.size("groups", 1), node.size("filters", 1)
@@ -33,7 +34,7 @@ def convolutional(node: Layer) -> str:
         )
     biases, weights = filter_weights(node, filters, channels // groups, size)
     dilation = node.size("dilation", 1) if size > 1 else 1
-    found = node.make(
+    found = node.add(
         "Conv",
         x,
         node.constant(weights),
@@ -74,7 +75,7 @@ def filter_weights(node: Layer, filters: int, channels: int, size: int) -> tuple
 
 
 @layer("deconvolutional")
-def deconvolutional(node: Layer) -> str:
+def deconvolutional(node: Layer) -> Value:
     """[batch, filters, height, width]"""
     x, (_, channels, _, _) = node.image()
     size, filters = node.size("size", 1), node.size("filters", 1)
@@ -87,7 +88,7 @@ def deconvolutional(node: Layer) -> str:
         )
         factor, summand = folded(scales, mean, variance)
     weights = take(name, "the weights", channels, filters, size, size)
-    found = node.make(
+    found = node.add(
         "ConvTranspose",
         x,
         node.constant(weights * factor[:, None, None]),
@@ -100,7 +101,7 @@ def deconvolutional(node: Layer) -> str:
 
 
 @layer("local")
-def local(node: Layer) -> str:
+def local(node: Layer) -> Value:
     """A convolution whose weights differ from place to place: [batch, filters, height, width]"""
     x, (batch, channels, height, width) = node.image()
     size, stride, filters = node.size("size", 1), node.size("stride", 1), node.size("filters", 1)
@@ -117,21 +118,21 @@ def local(node: Layer) -> str:
     biases = take(name, "the biases", 1, filters, rows, columns)
     weights = take(name, "the weights", places, filters, window)
     patches = _patches(node, x, channels, size, stride, pad)  # batch, window, rows, columns
-    patches = node.reshaped(patches, (batch, window, places))
-    patches = node.make("Transpose", patches, perm=[2, 1, 0])  # places, window, batch
-    products = node.make("MatMul", node.constant(weights), patches)  # places, filters, batch
-    found = node.reshaped(node.make("Transpose", products, perm=[2, 1, 0]), (batch, filters, rows, columns))
-    return node.activated(node.make("Add", found, node.constant(biases)), "logistic")
+    patches = patches.reshape(batch, window, places)
+    patches = node.add("Transpose", patches, perm=[2, 1, 0])  # places, window, batch
+    products = node.add("MatMul", node.constant(weights), patches)  # places, filters, batch
+    found = node.add("Transpose", products, perm=[2, 1, 0]).reshape(batch, filters, rows, columns)
+    return node.activated(node.add("Add", found, node.constant(biases)), "logistic")
 
 
-def _patches(node: Layer, x: str, channels: int, size: int, stride: int, pad: int) -> str:
+def _patches(node: Layer, x: Value, channels: int, size: int, stride: int, pad: int) -> Value:
     """Every window as a column, by a convolution with unit filters."""
     if channels * size**2 > 4096:
         raise node.error(f"a window of {channels} x {size} x {size}, expected at most 4096 numbers")
     picks = np.zeros((channels, size * size, 1, size, size), np.float32)
     for place in range(size * size):
         picks[:, place, 0, place // size, place % size] = 1
-    return node.make(
+    return node.add(
         "Conv",
         x,
         node.constant(picks.reshape(channels * size * size, 1, size, size)),
@@ -142,10 +143,10 @@ def _patches(node: Layer, x: str, channels: int, size: int, stride: int, pad: in
 
 
 @layer("connected")
-def connected(node: Layer) -> str:
+def connected(node: Layer) -> Value:
     """[batch, output]"""
     x = node.row()
-    return node.activated(Dense(node, node.shape(x)[1], node.size("output", 1))(x), "logistic")
+    return node.activated(Dense(node, x.shape[1], node.size("output", 1))(x), "logistic")
 
 
 class Dense:
@@ -167,16 +168,15 @@ class Dense:
                 )
                 factor, summand = folded(scales, mean, variance)
             biases, weights = biases + summand, weights * factor[:, None]
-        self._node = node
         self._biases, self._weights = node.constant(biases), node.constant(weights)
 
-    def __call__(self, x: str) -> str:
+    def __call__(self, x: Value) -> Value:
         """The product with a row."""
-        return self._node.make("Gemm", x, self._weights, self._biases, transB=1)
+        return x.op("Gemm", self._weights, self._biases, transB=1)
 
 
 @layer("batchnorm")
-def batchnorm(node: Layer) -> str:
+def batchnorm(node: Layer) -> Value:
     """[batch, channels, height, width]"""
     x, (_, channels, _, _) = node.image()
     scales, mean, variance = (
@@ -184,4 +184,4 @@ def batchnorm(node: Layer) -> str:
         for what in ("the scales", "the means", "the variances")
     )
     factor, summand = (node.constant(row.reshape(-1, 1, 1)) for row in folded(scales, mean, variance))
-    return node.make("Add", node.make("Mul", x, factor), summand)
+    return node.add("Add", node.add("Mul", x, factor), summand)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from tinsmith.compiler.frontends.darknet.activations import ACTIVATIONS, Maker
+from tinsmith.compiler.frontends.darknet.activations import ACTIVATIONS
 from tinsmith.compiler.frontends.darknet.cfg import OptionError, Section
 from tinsmith.compiler.frontends.darknet.weights import Array, Weights
-from tinsmith.compiler.shaping.message import Message
+from tinsmith.compiler.shaping.builder import Builder, Value
 
 EPSILON = 0.000001
 """Darknet adds it to the standard deviation, not to the variance."""
@@ -21,18 +21,19 @@ class Layer:
     """One layer. Values are images, [batch, channels, height, width], or rows, [batch, numbers]."""
 
     section: Section
-    message: Message
+    message: Builder[Value]
     weights: Weights
-    input: str
+    input: Value
     """The output of the layer before."""
-    earlier: Sequence[str]
+    earlier: Sequence[Value]
     """The outputs of all layers before."""
     steps: int
     """Of time: the batch is that many times the number of sequences."""
-    make: Maker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.make = Maker(self.message, self.section.name)
+        self.add = self.message.add
+        self.several = self.message.several
+        self.constant = self.message.constant
 
     def error(self, text: str) -> OptionError:
         """To raise."""
@@ -45,42 +46,23 @@ class Layer:
             raise self.error(f"{key} is {found}, expected at least 1")
         return found
 
-    def shape(self, value: str) -> tuple[int, ...]:
-        """Of a value."""
-        return self.message.shape(value)
-
-    def image(self) -> tuple[str, tuple[int, ...]]:
+    def image(self) -> tuple[Value, tuple[int, ...]]:
         """The input as an image, and its shape: a row is an image of one pixel."""
-        shape = self.shape(self.input)
+        shape = self.input.shape
         if len(shape) == 4:
             return self.input, shape
-        shape = (*shape, 1, 1)
-        return self.reshaped(self.input, shape), shape
+        return self.input.reshape(*shape, 1, 1), (*shape, 1, 1)
 
-    def row(self, value: str | None = None) -> str:
+    def row(self, value: Value | None = None) -> Value:
         """`value`, else the input, as a row."""
-        value = self.input if value is None else value
-        shape = self.shape(value)
-        return value if len(shape) == 2 else self.reshaped(value, (shape[0], int(np.prod(shape[1:]))))
+        value = value or self.input
+        return value.reshape(value.shape[0], int(np.prod(value.shape[1:])))
 
-    def reshaped(self, value: str, shape: Sequence[int]) -> str:
-        """`value` in another shape."""
-        return self.make("Reshape", value, self.constant(np.array(shape, np.int64)))
-
-    def part(self, value: str, axis: int, start: int, end: int) -> str:
-        """`value` between two places of an axis."""
-        numbers = (self.constant(np.array([number], np.int64)) for number in (start, end, axis))
-        return self.make("Slice", value, *numbers)
-
-    def constant(self, value: Array | np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:
-        """A constant."""
-        return self.message.constant(value, f"{self.section.name}.constant")
-
-    def activated(self, value: str, default: str) -> str:
+    def activated(self, value: Value, default: str) -> Value:
         """`value` under the layer's activation."""
-        return ACTIVATIONS[self.section.text("activation", default)](self.make, value)
+        return ACTIVATIONS[self.section.text("activation", default)](value)
 
-    def reference(self, number: int) -> str:
+    def reference(self, number: int) -> Value:
         """The output of another layer, by its number or, below zero, counted back from this one."""
         index = self.section.index + number if number < 0 else number
         if not 0 <= index < len(self.earlier):
@@ -96,7 +78,7 @@ def folded(scales: Array, mean: Array, variance: Array) -> tuple[Array, Array]:
     return factor.astype(np.float32), (-mean * factor).astype(np.float32)
 
 
-Rule = Callable[[Layer], str]
+Rule = Callable[[Layer], Value]
 RULES: dict[str, Rule] = {}
 """The conversion of a layer by the name of its section; gives its output."""
 

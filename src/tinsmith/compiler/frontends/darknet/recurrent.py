@@ -12,29 +12,30 @@ import numpy as np
 from tinsmith.compiler.frontends.darknet.activations import ACTIVATIONS
 from tinsmith.compiler.frontends.darknet.convolutions import Dense, filter_weights
 from tinsmith.compiler.frontends.darknet.layer import Layer, layer
+from tinsmith.compiler.shaping.builder import Value
 
-Product = Callable[[str], str]
+Product = Callable[[Value], Value]
 
 
-def _steps(node: Layer, x: str) -> list[str]:
+def _steps(node: Layer, x: Value) -> list[Value]:
     """The parts of `x` by time."""
-    each = node.shape(x)[0] // node.steps
-    return [node.part(x, 0, step * each, (step + 1) * each) for step in range(node.steps)]
+    each = x.shape[0] // node.steps
+    return [x.slice(0, step * each, (step + 1) * each) for step in range(node.steps)]
 
 
-def _joined(node: Layer, outputs: Sequence[str]) -> str:
-    return outputs[0] if len(outputs) == 1 else node.make("Concat", *outputs, axis=0)
+def _joined(node: Layer, outputs: Sequence[Value]) -> Value:
+    return outputs[0] if len(outputs) == 1 else node.add("Concat", *outputs, axis=0)
 
 
-def _zeros(node: Layer, *shape: int) -> str:
+def _zeros(node: Layer, *shape: int) -> Value:
     return node.constant(np.zeros(shape, np.float32))
 
 
 @layer("rnn")
-def rnn(node: Layer) -> str:
+def rnn(node: Layer) -> Value:
     """[steps * batch, output]"""
     x = node.row()
-    count, inputs = node.shape(x)
+    count, inputs = x.shape
     output = node.size("output", 1)
     hidden = node.size("hidden", output)  # newer versions of Darknet have no other
     products = [Dense(node, *sizes) for sizes in ((inputs, hidden), (hidden, hidden), (hidden, output))]
@@ -42,7 +43,7 @@ def rnn(node: Layer) -> str:
 
 
 @layer("crnn")
-def crnn(node: Layer) -> str:
+def crnn(node: Layer) -> Value:
     """[steps * batch, output, height, width]"""
     x, (count, channels, height, width) = node.image()
     hidden, output = (
@@ -55,61 +56,61 @@ def crnn(node: Layer) -> str:
 
 def _convolution(node: Layer, channels: int, filters: int) -> Product:
     biases, weights = (node.constant(value) for value in filter_weights(node, filters, channels, 3))
-    return lambda x: node.make("Conv", x, weights, biases, pads=[1] * 4)
+    return lambda x: node.add("Conv", x, weights, biases, pads=[1] * 4)
 
 
-def _simple(node: Layer, x: str, products: Sequence[Product], state: str) -> str:
+def _simple(node: Layer, x: Value, products: Sequence[Product], state: Value) -> Value:
     """The state is the input's product plus its own, each under the activation."""
     activation = ACTIVATIONS[node.section.text("activation", "logistic")]
 
     def activated(product: Product) -> Product:
-        return lambda value: activation(node.make, product(value))
+        return lambda value: activation(product(value))
 
     first, own, last = map(activated, products)
     outputs = []
     for value in _steps(node, x):
-        new = node.make("Add", first(value), own(state))
-        state = node.make("Add", state, new) if node.section.flag("shortcut") else new
+        new = first(value) + own(state)
+        state = state + new if node.section.flag("shortcut") else new
         outputs.append(last(state))
     return _joined(node, outputs)
 
 
 @layer("gru")
-def gru(node: Layer) -> str:
+def gru(node: Layer) -> Value:
     """[steps * batch, output]"""
     x = node.row()
-    count, inputs = node.shape(x)
-    size, make = node.size("output", 1), node.make
+    count, inputs = x.shape
+    size = node.size("output", 1)
     of_state = [Dense(node, size, size) for _ in range(3)]
     of_input = [Dense(node, inputs, size) for _ in range(3)]
     state = _zeros(node, count // node.steps, size)
     outputs = []
     for value in _steps(node, x):
         update, reset = (
-            make("Sigmoid", make("Add", own(state), other(value)))
+            (own(state) + other(value)).op("Sigmoid")
             for own, other in zip(of_state[:2], of_input[:2], strict=True)
         )
-        new = make("Add", of_input[2](value), of_state[2](make("Mul", state, reset)))
-        new = make("Tanh" if node.section.flag("tanh") else "Sigmoid", new)
-        state = make("Add", make("Mul", state, update), make("Mul", new, make("Sub", 1.0, update)))
+        new = of_input[2](value) + of_state[2](state * reset)
+        new = new.op("Tanh" if node.section.flag("tanh") else "Sigmoid")
+        state = state * update + new * (1.0 - update)
         outputs.append(state)
     return _joined(node, outputs)
 
 
 @layer("lstm")
-def lstm(node: Layer) -> str:
+def lstm(node: Layer) -> Value:
     """[steps * batch, output]"""
     x = node.row()
-    count, inputs = node.shape(x)
-    size, make = node.size("output", 1), node.make
+    count, inputs = x.shape
+    size = node.size("output", 1)
     of_state = [Dense(node, size, size) for _ in range(4)]  # in, forget, out, new
     of_input = [Dense(node, inputs, size) for _ in range(4)]
     state = cell = _zeros(node, count // node.steps, size)
     outputs = []
     for value in _steps(node, x):
-        sums = [make("Add", own(state), new(value)) for own, new in zip(of_state, of_input, strict=True)]
-        enter, keep, leave = (make("Sigmoid", each) for each in sums[:3])
-        cell = make("Add", make("Mul", enter, make("Tanh", sums[3])), make("Mul", keep, cell))
-        state = make("Mul", make("Tanh", cell), leave)
+        sums = [own(state) + new(value) for own, new in zip(of_state, of_input, strict=True)]
+        enter, keep, leave = (each.op("Sigmoid") for each in sums[:3])
+        cell = enter * sums[3].op("Tanh") + keep * cell
+        state = cell.op("Tanh") * leave
         outputs.append(state)
     return _joined(node, outputs)

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import helper
 
-from tinsmith.compiler.frontends.keras.config import Input, Model, Reference
+from tinsmith.compiler.frontends.keras.config import Input, Model
 from tinsmith.compiler.frontends.keras.config import Origin as Writer
 from tinsmith.compiler.frontends.keras.convert import convert
 from tinsmith.compiler.frontends.keras.files import find_model
-from tinsmith.compiler.frontends.keras.layout import adapt_to
-from tinsmith.compiler.frontends.keras.message import IR_VERSION, OPSET, Message, Tensor
+from tinsmith.compiler.frontends.keras.layout import Layout
 from tinsmith.compiler.frontends.keras.refusals import every_layer
 from tinsmith.compiler.frontends.keras.saved import load
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.shaping import Origin, shape
+from tinsmith.compiler.shaping.builder import Builder
 from tinsmith.compiler.shaping.findings import Findings
 from tinsmith.compiler.shaping.inputs import Declared, input_specs
 from tinsmith.compiler.toolchains import original
@@ -45,24 +45,29 @@ def read(directory: Path, request: CompileRequest) -> Network:
     """
     path = find_model(directory)
     origin = Origin("KERAS", directory, path)
-    model, writer = load(path, origin.place)
-    specs = _specs(model, request.data_input_config, origin.place)
+    model, writer = load(path, origin.place, request.framework_version)
+    layout = Layout.of(model)
+    asked = _specs(model, layout, request.data_input_config, origin.place)
+    specs = tuple(replace(spec, shape=layout.stored(spec.name, spec.shape)) for spec in asked)
     network = shape(_message(model, writer, specs, origin.place), origin, None)
     return replace(
         network,
+        config_inputs=asked,
         warnings=(*network.warnings, *_warnings(model, request, origin.place)),
         original=original("tensorflow", "keras", ANSWER, [str(path)]),
     )
 
 
-def _specs(model: Model, text: str | None, place: str) -> tuple[TensorSpec, ...]:
+def _specs(model: Model, layout: Layout, text: str | None, place: str) -> tuple[TensorSpec, ...]:
+    """The inputs in the layout of DataInputConfig."""
     findings = Findings(place)
     batch = "batch" if text and text.strip() else 1
     declared = tuple(
-        Declared(given.name, _dtype(given, findings), _sizes(given, batch)) for given in model.inputs
+        Declared(given.name, _dtype(given, findings), layout.asked(given.name, _sizes(given, batch)))
+        for given in model.inputs
     )
     findings.stop()
-    specs = input_specs(declared, {}, text, findings, adapt_to(model))
+    specs = input_specs(declared, {}, text, findings, layout.adapt)
     findings.stop()
     return specs
 
@@ -85,8 +90,8 @@ def _sizes(given: Input, batch: int | str) -> tuple[int | str | None, ...]:
 
 
 def _message(model: Model, writer: Writer, specs: Sequence[TensorSpec], place: str) -> onnx.ModelProto:
-    message = Message()
-    inputs = [message.input(spec.name, np.dtype(spec.dtype), spec.shape) for spec in specs]
+    message = Builder(Tensor)
+    inputs = [message.input(spec.name, spec.dtype, spec.shape) for spec in specs]
     try:
         results = convert(model, message, inputs)
     except ClientError as error:
@@ -94,28 +99,12 @@ def _message(model: Model, writer: Writer, specs: Sequence[TensorSpec], place: s
     except (ValueError, KeyError, IndexError, TypeError) as error:
         text = f"{place}: the calls of the layers contradict one another: {str(error)[:300]}"
         raise ClientError("InputConfiguration", text) from error
-    outputs = _named(message, model.outputs, results)
-    graph = message.graph(model.name, inputs, outputs)
+    named = [message.unique(reference.layer) for reference in model.outputs]
+    outputs = [
+        result if isinstance(result, Tensor) else message.constant(np.asarray(result)) for result in results
+    ]
     version = ".".join(map(str, writer.version))
-    return helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="Keras",
-        producer_version=version,
-    )
-
-
-def _named(message: Message, references: Sequence[Reference], results: Sequence[Tensor]) -> list[Tensor]:
-    """The outputs, each named after its layer."""
-    outputs = []
-    for reference, result in zip(references, results, strict=True):
-        if not isinstance(result, Tensor):
-            result = message.constant(np.asarray(result))
-        name = message.name(reference.layer)
-        message.nodes.append(helper.make_node("Identity", [result.name], [name], f"{name}/output"))
-        outputs.append(replace(result, name=name))
-    return outputs
+    return message.model(model.name, inputs, dict(zip(named, outputs, strict=True)), "Keras", version)
 
 
 def _warnings(model: Model, request: CompileRequest, place: str) -> list[str]:

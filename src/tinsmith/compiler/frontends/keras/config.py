@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinsmith.compiler.frontends.keras.message import Array
+from tinsmith.compiler.shaping.builder import Array
 
 Fields = Mapping[str, Any]
 

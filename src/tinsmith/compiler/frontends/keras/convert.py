@@ -7,8 +7,9 @@ from typing import Any
 
 from tinsmith.compiler.frontends.keras.config import Call, Layer, Model, Reference
 from tinsmith.compiler.frontends.keras.layers import RULES, Use, compute_dtype
-from tinsmith.compiler.frontends.keras.layers.registry import Result
-from tinsmith.compiler.frontends.keras.message import Message, Tensor
+from tinsmith.compiler.frontends.keras.layers.registry import Result, Unsupported
+from tinsmith.compiler.frontends.keras.tensor import Tensor
+from tinsmith.compiler.shaping.builder import Builder, UnknownSize
 from tinsmith.errors import ClientError
 
 _FAULTS = (
@@ -24,17 +25,30 @@ _FAULTS = (
 """What a config that contradicts itself provokes in code that takes it at its word."""
 
 
-def convert(model: Model, message: Message, inputs: Sequence[Tensor]) -> list[Tensor]:
+def convert(model: Model, message: Builder[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
     """The outputs of `model`, called with `inputs`; nodes go to `message`.
 
-    Raises ClientError that names the layer whose config, weights and inputs do not fit together.
+    Raises ClientError: "OperatorNotImplemented" with every layer that has an option that is not compiled, or
+    "InputConfiguration" with the layer whose config, weights and inputs do not fit together.
     """
-    return _Conversion(message).model(model, inputs)
+    conversion = _Conversion(message)
+    outputs: list[Tensor] = []
+    try:
+        outputs = conversion.model(model, inputs)
+    except (ClientError, *_FAULTS):
+        if not conversion.refusals:
+            raise
+    if conversion.refusals:
+        raise ClientError("OperatorNotImplemented", list(dict.fromkeys(conversion.refusals)))
+    return outputs
 
 
 class _Conversion:
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Builder[Tensor]) -> None:
         self._message = message
+        self.refusals: list[str] = []
+        """Once there is one, the conversion only goes on to find others: a layer that is not compiled gives
+        what it is given, and what does not fit after that is no news."""
 
     def model(self, model: Model, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The outputs of `model`: calls are made when something needs them."""
@@ -75,14 +89,28 @@ class _Conversion:
 
     def layer(self, layer: Layer, *arguments: Any, **keywords: Any) -> Result:
         """The result of `layer` called with tensors and constants."""
-        with self._message.within(layer.name):
+        with self._message.layer(layer.name):
             try:
                 if layer.model is not None:
                     return self._inner(layer.model, *arguments)
                 return self._apply(layer, arguments, keywords)
+            except Unsupported as refusal:
+                self.refusals.append(
+                    f"Operator {layer.kind} is not supported for frontend Keras with this option: {layer}: "
+                    f"{refusal}"
+                )
+            except UnknownSize:
+                self.refusals.append(f"{layer}: the shape of its result depends on the content of its inputs")
+            except ClientError as error:
+                if error.area != "OperatorNotImplemented":
+                    raise
+                self.refusals += error.problems
             except _FAULTS as error:
+                if self.refusals:
+                    return _first_tensor(arguments)
                 text = f"{layer}: its config, weights and inputs do not fit together: {_said(error)}"
                 raise ClientError("InputConfiguration", text) from error
+            return _first_tensor(arguments)
 
     def _inner(self, model: Model, *arguments: Any) -> Result:
         form_in, form_out = model.form
@@ -108,10 +136,20 @@ class _Conversion:
         return result.masked(mask) if rule.keeps_mask and isinstance(result, Tensor) else result
 
 
+def _first_tensor(values: Any) -> Tensor:
+    """Raises ValueError where there is none."""
+    for value in values:
+        if isinstance(value, Tensor):
+            return value
+        if isinstance(value, list | tuple):
+            return _first_tensor(value)
+    raise ValueError("no tensor among the arguments")
+
+
 def _cast(use: Use, value: Any) -> Any:
     """Keras casts what a layer is called with to the type it computes in."""
     if isinstance(value, Tensor) and value.dtype.kind in "fiu" and value.dtype != compute_dtype(use.layer):
-        return use.cast(value, compute_dtype(use.layer))
+        return value.cast(compute_dtype(use.layer))
     return [_cast(use, item) for item in value] if isinstance(value, list) else value
 
 

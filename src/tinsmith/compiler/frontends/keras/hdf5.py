@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from tinsmith.compiler.frontends.keras.message import Array
+from tinsmith.compiler.shaping.builder import Array
 from tinsmith.errors import ClientError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinsmith.compiler.frontends.keras.config import Layer, Model
-from tinsmith.compiler.frontends.keras.message import Array
+from tinsmith.compiler.shaping.builder import Array
 
 _GATES = {"LSTMCell": ("i", "c", "f", "o"), "GRUCell": ("z", "r", "h")}
 """In which order Keras 1 stored the gates, each with three arrays."""

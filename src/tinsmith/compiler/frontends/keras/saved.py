@@ -42,22 +42,23 @@ _FAULTS = (
 )
 
 
-def load(path: Path, place: str) -> tuple[Model, Origin]:
-    """The model in the file `path`, called `place` in errors, and what saved it.
+def load(path: Path, place: str, version: str | None = None) -> tuple[Model, Origin]:
+    """The model in the file `path`, called `place` in errors, and what saved it: Keras `version`, where the
+    file does not tell.
 
     Raises ClientError: "InputConfiguration" for what is damaged or holds only weights;
     "OperatorNotImplemented", naming all layers, for what is not compiled.
     """
     found = kind(path)
     if found == "zip":
-        return _from_archive(path, place)
+        return _from_archive(path, place, version)
     if found is None:
         text = f"{place}: neither an HDF5 file nor a .keras archive, or one that was cut or damaged"
         raise ClientError("InputConfiguration", text)
-    return _from_hdf5(path, place)
+    return _from_hdf5(path, place, version)
 
 
-def _from_hdf5(path: Path, place: str) -> tuple[Model, Origin]:
+def _from_hdf5(path: Path, place: str, version: str | None) -> tuple[Model, Origin]:
     with hdf5.opened(path, place) as file:
         text = hdf5.text_attribute(file, "model_config")
         if text is None:
@@ -66,7 +67,7 @@ def _from_hdf5(path: Path, place: str) -> tuple[Model, Origin]:
         if stored is None:
             raise ClientError("InputConfiguration", f"{place}: the file has no group model_weights")
         backend = hdf5.text_attribute(file, "backend") or _backend(stored)
-        origin = _origin(hdf5.text_attribute(file, "keras_version"), backend)
+        origin = _origin(hdf5.text_attribute(file, "keras_version") or version, backend)
         model = _checked(_json(text, place), origin, place)
         _fill(lambda: fill_from_groups(model, stored, _slots), place)
     renew(model)
@@ -96,14 +97,14 @@ def _without_config(file: h5py.File) -> str:
     return "no Keras model: the HDF5 file has no model_config attribute; save the model by model.save()"
 
 
-def _from_archive(path: Path, place: str) -> tuple[Model, Origin]:
+def _from_archive(path: Path, place: str, version: str | None) -> tuple[Model, Origin]:
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
             config = _json(_member(archive, "config.json", MAX_CONFIG), place)
             metadata: Mapping[str, Any] = {}
             if "metadata.json" in archive.namelist():
                 metadata = _json(_member(archive, "metadata.json", MAX_CONFIG), place)
-            origin = _origin(str(metadata.get("keras_version", "3.0")), None)
+            origin = _origin(str(metadata.get("keras_version", version or "3.0")), None)
             model = _checked(config, origin, place)
             weights = Path(folder) / "model.weights.h5"
             _extract(archive, "model.weights.h5", weights)
@@ -157,7 +158,7 @@ def _checked(config: Mapping[str, Any], origin: Origin, place: str) -> Model:
     kind = config.get("class_name")
     if isinstance(kind, str) and not isinstance(config.get("config"), Mapping | list):
         raise ClientError(
-            "InputConfiguration", f"{place}: Unable to load provided Keras model: {kind} has no config"
+            "InputConfiguration", f"{place}: Unable to load provided Keras model. Error: {kind} has no config"
         )
     try:
         model = read_model(config, origin)
@@ -165,7 +166,7 @@ def _checked(config: Mapping[str, Any], origin: Origin, place: str) -> Model:
         refuse(model, findings)
     except Malformed as error:
         raise ClientError(
-            "InputConfiguration", f"{place}: Unable to load provided Keras model: {error}"
+            "InputConfiguration", f"{place}: Unable to load provided Keras model. Error: {error}"
         ) from error
     except _FAULTS as error:
         text = (

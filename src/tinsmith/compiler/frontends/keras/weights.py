@@ -10,7 +10,7 @@ import h5py
 
 from tinsmith.compiler.frontends.keras import hdf5
 from tinsmith.compiler.frontends.keras.config import Layer, Model
-from tinsmith.compiler.frontends.keras.message import Array
+from tinsmith.compiler.shaping.builder import Array
 
 Slots = Callable[[Layer], Sequence[str]]
 """The names of the weights that a layer itself has, in their order."""

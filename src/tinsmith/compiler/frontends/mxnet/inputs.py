@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.params import DTYPES, Arrays
-from tinsmith.compiler.frontends.mxnet.symbol import VARIABLE, Graph
+from tinsmith.compiler.frontends.mxnet.symbol import VARIABLE, Graph, Node
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.shaping.findings import Findings, shown
 from tinsmith.compiler.shaping.inputs import Declared, input_specs
-from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import InputConfig
 
 _PARAMETERS = {
@@ -59,13 +58,13 @@ def find(graph: Graph, arrays: Arrays, text: str | None, findings: Findings, pla
     for name, user in missing.items():
         findings.damaged(f"the parameter {shown(name)} of {user} is not in {place}")
     open_names = [name for name in open_names if name not in missing]
-    declared = _declared(graph, reached, open_names, arrays)
+    declared = _declared(graph, reached, open_names, arrays, findings)
     specs = input_specs(declared, arrays, text, findings, adapt)
     return Sources(specs, tuple(adapt.warnings))
 
 
 class _Habits:
-    """DataInputConfig as people write it for MXNet: with the label of training, in NCHW."""
+    """DataInputConfig as people write it for MXNet: with the label of training."""
 
     def __init__(self, graph: Graph, open_names: Sequence[str]) -> None:
         variables = {node.name for node in graph.nodes if node.op == VARIABLE}
@@ -78,30 +77,12 @@ class _Habits:
             f"DataInputConfig: {shown(config.name or '')} is a label, which only training needs; left out"
             for config in labels
         ]
-        by_name = {item.name: item for item in declared}
-        kept = [config for config in configs if config not in labels]
-        problems = [problem for config in kept for problem in _layout(config, by_name.get(config.name or ""))]
-        if problems:
-            raise ClientError("InputConfiguration", problems)
-        return kept
+        return [config for config in configs if config not in labels]
 
     def _is_label(self, name: str, declared: Sequence[Declared]) -> bool:
         if any(item.name == name for item in declared):
             return False
         return name.endswith("label") or (name in self._labels and "label" in name)
-
-
-def _layout(config: InputConfig, item: Declared | None) -> list[str]:
-    shape = config.static_shape
-    if item is None or item.shape is None or shape is None or len(shape) != 4 or len(item.shape) != 4:
-        return []
-    channels = item.shape[1]
-    if channels is None or shape[1] == channels or shape[3] != channels:
-        return []
-    return [
-        f"Input {item.name} has wrong shape in Input Shape dictionary. Input shapes should be provided in "
-        f"NCHW format: expected [batch, {channels}, height, width], found {list(shape)}"
-    ]
 
 
 def _missing_parameters(graph: Graph, reached: Sequence[int], arrays: Arrays) -> Mapping[str, str]:
@@ -117,23 +98,32 @@ def _missing_parameters(graph: Graph, reached: Sequence[int], arrays: Arrays) ->
 
 
 def _declared(
-    graph: Graph, reached: Sequence[int], open_names: Sequence[str], arrays: Arrays
+    graph: Graph, reached: Sequence[int], open_names: Sequence[str], arrays: Arrays, findings: Findings
 ) -> list[Declared]:
     declared = []
     for index in reached:
         node = graph.nodes[index]
         if node.op != VARIABLE or node.name not in open_names:
             continue
-        dtype = _stated_type(node.attributes) or _followed_type(graph, reached, index, arrays)
+        dtype = _stated_type(node, findings) or _followed_type(graph, reached, index, arrays)
         shape = _stated_shape(node.attributes) or _followed_shape(graph, reached, index, arrays)
         declared.append(Declared(node.name, dtype, shape))
     return declared
 
 
-def _stated_type(attributes: Mapping[str, str]) -> str | None:
-    text = attributes.get("__dtype__", "")
+def _stated_type(node: Node, findings: Findings) -> str | None:
+    """None where it is to be found out, which MXNet writes as -1 or not at all."""
+    text = node.attributes.get("__dtype__", "-1")
     number = int(text) if text.isascii() and text.isdigit() else -1
-    return np.dtype(DTYPES[number]).name if number in DTYPES else None
+    if number in DTYPES:
+        return str(np.dtype(DTYPES[number]).name)
+    if text not in ("-1", "None"):
+        known = ", ".join(f"{key} ({np.dtype(dtype).name})" for key, dtype in DTYPES.items())
+        findings.damaged(
+            f"the input {shown(node.name)} has the element type {text[:20]!r} (__dtype__), expected one of "
+            f"{known}"
+        )
+    return None
 
 
 def _stated_shape(attributes: Mapping[str, str]) -> tuple[int | None, ...] | None:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinsmith.compiler.shaping.builder import Array, Builder, Operand, Value
 from tinsmith.compiler.shaping.findings import shown
-from tinsmith.compiler.shaping.message import Message
 
-Array = NDArray[Any]
 _DTYPES = frozenset(
     ["float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool", "bfloat16"]
 )
@@ -29,15 +27,15 @@ class Unsupported(Exception):
 
 @dataclass
 class Node:
-    """One node of the symbol. Values are referred to by their names in the message."""
+    """One node of the symbol."""
 
     name: str
     op: str
     attributes: Mapping[str, str]
-    inputs: tuple[str, ...]
+    inputs: tuple[Value, ...]
     arrays: tuple[Array | None, ...]
     """Per input: its content, where it is a parameter."""
-    message: Message
+    message: Builder[Value]
 
     def refuse(self, text: str) -> Unsupported:
         """To raise."""
@@ -128,11 +126,11 @@ class Node:
             raise AttributeProblem(f"{key} is {shown(str(text))}, expected numbers") from error
 
     @property
-    def x(self) -> str:
+    def x(self) -> Value:
         """The first input."""
         return self.input(0)
 
-    def input(self, position: int) -> str:
+    def input(self, position: int) -> Value:
         """An input that the operator requires."""
         if position >= len(self.inputs):
             raise AttributeProblem(f"it has {len(self.inputs)} inputs, expected at least {position + 1}")
@@ -144,12 +142,12 @@ class Node:
 
     def shape(self, position: int = 0) -> tuple[int, ...]:
         """Of an input."""
-        return self.message.shape(self.input(position))
+        return self.input(position).shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the first input."""
-        return self.message.dtype(self.x)
+        return self.x.dtype
 
     def axis(self, rank: int, key: str = "axis", default: int | None = None) -> int:
         """An attribute that is an axis, counted from the front."""
@@ -161,60 +159,20 @@ class Node:
             raise AttributeProblem(f"axis {axis} of {rank} dimensions")
         return axis % rank
 
-    def make(self, operator: str, *inputs: str | float | Array, **attributes: Any) -> str:
-        """The output of a new ONNX node. Numbers become constants of the type of the first value among
-        `inputs` that is no condition, else of the node's first input."""
-        return self.message.add(self.name, operator, *self._values(inputs), **attributes)
+    def add(self, operator: str, *inputs: Operand, **attributes: Any) -> Value:
+        """The output of a new ONNX node."""
+        return self.message.add(operator, *inputs, **attributes)
 
-    def make_many(self, operator: str, outputs: int, *inputs: str | Array, **attributes: Any) -> list[str]:
+    def several(self, operator: str, count: int, *inputs: Operand, **attributes: Any) -> list[Value]:
         """The outputs of a new ONNX node."""
-        values = self._values(inputs)
-        return list(self.message.add_many(self.name, operator, values, outputs, **attributes))
+        return list(self.message.several(operator, count, *inputs, **attributes))
 
-    def _values(self, inputs: Sequence[str | float | Array]) -> list[str]:
-        types = (self.message.dtype(value) for value in inputs if isinstance(value, str) and value)
-        dtype = next((found for found in types if found != np.bool_), None) or self.dtype
-        return [
-            value
-            if isinstance(value, str)
-            else self.constant(value if isinstance(value, np.ndarray) else np.array(value).astype(dtype))
-            for value in inputs
-        ]
-
-    def constant(self, value: Array | Sequence[int]) -> str:
+    def constant(self, value: Array | Sequence[int]) -> Value:
         """A constant; plain sequences are int64."""
-        array = value if isinstance(value, np.ndarray | np.generic) else np.array(value, np.int64)
-        return self.message.constant(array, f"{self.name}.constant")
-
-    def reshaped(self, value: str, shape: Sequence[int]) -> str:
-        """`value` in another shape."""
-        if self.message.shape(value) == tuple(shape):
-            return value
-        return self.make("Reshape", value, self.constant(list(shape)), allowzero=1)
-
-    def cast(self, value: str, dtype: Any) -> str:
-        """`value` with elements of another type."""
-        dtype = np.dtype(dtype)
-        if self.message.dtype(value) == dtype:
-            return value
-        return self.message.add(self.name, "Cast", value, to=_elem_type(dtype))
-
-    def part(self, value: str, axis: int, start: int, end: int) -> str:
-        """`value` between two places of an axis."""
-        return self.make("Slice", value, *(self.constant([number]) for number in (start, end, axis)))
-
-    def transposed(self, value: str, order: Sequence[int]) -> str:
-        """`value` with its axes in another order."""
-        return self.make("Transpose", value, perm=list(order))
+        return self.message.constant(value, None if isinstance(value, np.ndarray | np.generic) else np.int64)
 
 
-def _elem_type(dtype: np.dtype[Any]) -> int:
-    from onnx import helper
-
-    return int(helper.np_dtype_to_tensor_dtype(dtype))
-
-
-Rule = Callable[[Node], str | Sequence[str]]
+Rule = Callable[[Node], Value | Sequence[Value]]
 AnyRule = TypeVar("AnyRule", bound=Rule)
 RULES: dict[str, Rule] = {}
 """The conversion of each operator; gives its outputs."""

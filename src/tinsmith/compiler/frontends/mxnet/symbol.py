@@ -146,7 +146,8 @@ def _references(what: str, given: Any, places: list[int], findings: Findings) ->
             or not 0 <= item[1] < 4096
         ):
             findings.damaged(
-                f"{what}: reads {str(item)[:60]}, expected an output of one of the nodes before it"
+                f"{what}: reads {str(item)[:60]}, expected an output of one of the nodes before it. Possible "
+                "cycles in the graph"
             )
             continue
         found.append((places[item[0]], item[1]))

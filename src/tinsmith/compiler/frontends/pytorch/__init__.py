@@ -15,7 +15,7 @@ import onnx
 from tinsmith.compiler import toolchains
 from tinsmith.compiler.frontends.pytorch.archive import open_archive
 from tinsmith.compiler.frontends.pytorch.files import find_model
-from tinsmith.compiler.frontends.pytorch.inputs import order_warning, wanted_inputs
+from tinsmith.compiler.frontends.pytorch.inputs import order_warning, traced_with, wanted_inputs
 from tinsmith.compiler.frontends.pytorch.message import tidy
 from tinsmith.compiler.frontends.pytorch.session import Torch
 from tinsmith.compiler.ir.network import Network, Original
@@ -34,7 +34,8 @@ def read(directory: Path, request: CompileRequest) -> Network:
     origin = Origin("PYTORCH", directory, find_model(directory))
     archive = open_archive(origin.path, origin.place)
     inputs = wanted_inputs(request.data_input_config, resolve(request).options.dtype, archive.inputs)
-    torch = Torch(toolchains.find("pytorch"), archive.kind, origin.path, origin.place, inputs)
+    known = traced_with(archive.inputs)
+    torch = Torch(toolchains.find("pytorch"), archive.kind, origin.path, origin.place, inputs, known)
     with TemporaryDirectory() as folder:
         settled = torch.convert(Path(folder) / "model.onnx")
         model = onnx.load(Path(folder) / "model.onnx")

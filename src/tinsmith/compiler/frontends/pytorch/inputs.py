@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinsmith.compiler.frontends.pytorch.traced import TracedInput
+from tinsmith.compiler.shaping.inputs import listed, parse_for
 from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import AREA, InputConfig, parse
 
@@ -38,7 +39,7 @@ def wanted_inputs(
             return None
         named: list[tuple[str | None, tuple[int, ...]]] = [(None, item.shape) for item in traced]
     else:
-        named = _shapes(parse(text))
+        named = _shapes(parse_for(text, traced) if traced else parse(text), traced)
     names = [name for name, _ in named]
     given = _one_each(dtypes, names)
     if traced is not None and len(traced) == len(named):
@@ -57,19 +58,27 @@ def order_warning(inputs: Sequence[Wanted] | None) -> tuple[str, ...]:
     )
 
 
-def _shapes(configs: Sequence[InputConfig]) -> list[tuple[str | None, tuple[int, ...]]]:
+def traced_with(traced: Sequence[TracedInput] | None) -> str:
+    """What is known of the inputs, for the end of a sentence."""
+    return f"; the model was traced with {listed(traced)}" if traced else ""
+
+
+def _shapes(
+    configs: Sequence[InputConfig], traced: Sequence[TracedInput] | None
+) -> list[tuple[str | None, tuple[int, ...]]]:
     found = []
     problems = []
     for number, config in enumerate(configs):
         name = config.name if config.name is not None else str(number)
         if config.type != "Tensor":
             problems.append(
-                f"DataInputConfig: the input {name!r} is given the type {config.type}, which only Core ML has"
+                f"DataInputConfig: the input {name!r} is given the type {config.type}, which only Core ML "
+                f"has{traced_with(traced)}"
             )
         elif config.static_shape is None:
             problems.append(
                 f"DataInputConfig: the input {name!r} has a size that is open, expected one shape of whole "
-                "numbers: a network is compiled for fixed sizes, the batch included"
+                f"numbers: a network is compiled for fixed sizes, the batch included{traced_with(traced)}"
             )
         else:
             found.append((config.name, config.static_shape))

@@ -36,6 +36,8 @@ class Torch:
     path: Path
     place: str
     inputs: tuple[Wanted, ...] | None
+    known: str = ""
+    """What the file tells of its inputs, for the end of a complaint about those that were given."""
 
     @property
     def version(self) -> str:
@@ -64,5 +66,6 @@ class Torch:
         try:
             return toolchains.run(self.toolchain, PROGRAM, [command, str(job)])
         except ClientError as error:
-            problems = [f"{self.place}: {problem}" for problem in error.problems]
+            known = self.known if error.area == "InputConfiguration" else ""
+            problems = [f"{self.place}: {problem}{known}" for problem in error.problems]
             raise ClientError(error.area, problems) from None

@@ -32,6 +32,9 @@ class TracedInput:
     dtype: str
     shape: tuple[int, ...]
 
+    def __str__(self) -> str:
+        return f"{self.dtype} {list(self.shape)}"
+
 
 def traced_inputs(data: bytes, place: str) -> tuple[TracedInput, ...] | None:
     """The tensors, in order, that forward was traced with; None where the pickle `data` tells something else.

@@ -8,8 +8,8 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, finite, malformed
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, lookup
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, lookup
 
 
 def gaussian(estimator: Estimator, x: Tensor) -> Tensor:

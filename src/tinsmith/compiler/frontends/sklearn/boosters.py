@@ -8,8 +8,8 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed, unsupported
 from tinsmith.compiler.frontends.sklearn.forests import model_answer
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat
 from tinsmith.compiler.frontends.xgboost import model_of
 from tinsmith.compiler.frontends.xgboost.files import parse
 from tinsmith.compiler.frontends.xgboost.saved import Saved, Trees

@@ -6,9 +6,9 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.kernels import squared_distances
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, where
 
 CENTRES = ("KMeans", "MiniBatchKMeans", "MeanShift", "AffinityPropagation")
 MAX_DEPTH = 200
@@ -54,7 +54,7 @@ def _descend(node: Estimator, x: Tensor, shift: Array, depth: int) -> Tensor:
         return x.column(0).filled(node.number("label"))
     left, right = node.child("left"), node.child("right")
     centres = np.stack([vector(left, "center"), vector(right, "center")]) + shift
-    is_left = squared_distances(x, centres).argmin().equals(np.int64(0))
+    is_left = squared_distances(x, centres).argmin().equals(0)
     return where(is_left, _descend(left, x, shift, depth + 1), _descend(right, x, shift, depth + 1))
 
 

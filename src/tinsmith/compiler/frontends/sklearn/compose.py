@@ -8,7 +8,6 @@ import numpy as np
 
 from tinsmith.compiler.formats.pickle_objects import Record
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat
 from tinsmith.compiler.frontends.sklearn.responses import (
     CLASS_INDEX,
     INVERSE,
@@ -18,6 +17,7 @@ from tinsmith.compiler.frontends.sklearn.responses import (
     respond,
     responds,
 )
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat
 from tinsmith.compiler.frontends.sklearn.wrappers import SEARCHES
 
 
@@ -200,6 +200,6 @@ def transformed_target(estimator: Estimator, x: Tensor) -> Tensor:
     """What the regressor predicts, through the inverse of the transformer."""
     found = respond(estimator.child("regressor_"), "predict", x)
     dimensions = int(estimator.number("_training_dim"))
-    table = found.reshape(0, -1)
+    table = found.as_table()
     table = respond(estimator.child("transformer_"), INVERSE, table)
     return table.column(0) if dimensions == 1 else table

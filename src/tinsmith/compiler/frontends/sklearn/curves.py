@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, where
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, where
 
 
 def piecewise(x: Tensor, knots: Array, values: Array) -> Tensor:

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, optional, table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.kernels import kernel_of, unit
 from tinsmith.compiler.frontends.sklearn.neighbours import all_distances
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, where
 
 MAX_SKETCH = 4096
 """Components of a count sketch: the Fourier transform is a square matrix of that size."""

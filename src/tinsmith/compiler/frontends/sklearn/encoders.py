@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, finite, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.texts import number_texts
 
 MAX_FEATURES = 100_000

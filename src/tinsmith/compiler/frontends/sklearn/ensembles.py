@@ -7,7 +7,6 @@ import numpy as np
 from tinsmith.compiler.frontends.sklearn.arrays import Array, vector
 from tinsmith.compiler.frontends.sklearn.curves import piecewise
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, labels_of, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.responses import (
     CLASS_INDEX,
     class_count,
@@ -19,6 +18,7 @@ from tinsmith.compiler.frontends.sklearn.responses import (
     responds,
     two_columns,
 )
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, where
 
 
 def _voting_weights(estimator: Estimator, count: int) -> Array:
@@ -82,7 +82,7 @@ def _stacked(estimator: Estimator, x: Tensor) -> Tensor:
         if method == "predict_proba" and class_count(estimator) == 2:
             found = found.columns([1])
         elif method == "predict" or (method == "decision_function" and class_count(estimator) == 2):
-            found = found.reshape(0, -1)
+            found = found.as_table()
         columns.append(found)
     if estimator.get("passthrough", default=False):
         columns.append(x)
@@ -202,7 +202,7 @@ def weighted_median(estimator: Estimator, x: Tensor) -> Tensor:
     weights = vector(estimator, "estimator_weights_")[: len(members)]
     every = concat([respond(member, "predict", x).unsqueeze(1) for member in members])
     ordered, which = every.smallest(len(members))
-    growing = which.of(weights).op("CumSum", np.int64(1))
+    growing = which.of(weights).op("CumSum", np.array(1))
     reached = growing.op("GreaterOrEqual", growing.max(keep=True) * 0.5).double()
     place = reached.argmax().unsqueeze(1)
     return ordered.op("GatherElements", place, axis=1).reshape(-1)
@@ -290,4 +290,4 @@ def threshold(estimator: Estimator, x: Tensor) -> Tensor:
     first = positive is not None and labels.index(positive) == 0
     score = scores.column(0 if first else 1) if method == "predict_proba" else (-scores if first else scores)
     reached = score.op("GreaterOrEqual", float(limit)).cast("int64")
-    return np.int64(1) - reached if first else reached
+    return 1 - reached if first else reached

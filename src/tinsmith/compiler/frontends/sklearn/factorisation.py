@@ -12,8 +12,8 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, table
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, loop, where
 
 EPSILON = float(np.finfo(np.float32).eps)
 SCALED_SINCE = (1, 2)
@@ -50,7 +50,7 @@ def coordinate_descent(estimator: Estimator, x: Tensor) -> Tensor:
     gram = components @ components.T + l2 * np.eye(count)
     tolerance = estimator.number("tol")
 
-    def step(weights: Tensor, first: Tensor, projected: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def step(weights: Tensor, first: Tensor) -> tuple[Tensor, list[Tensor]]:
         violation: Tensor | None = None
         for t in range(count):
             weights, error = _descend(weights, projected, gram, t)
@@ -60,8 +60,8 @@ def coordinate_descent(estimator: Estimator, x: Tensor) -> Tensor:
         return violation.greater(first * tolerance), [weights, first]
 
     projected = x @ components.T.copy() - l1
-    start = [projected.filled(0.0), x.graph.constant(-1.0)]
-    return x.graph.loop(int(estimator.number("max_iter")), start, step, [projected])[0]
+    start = [projected.filled(0.0), x.builder.constant(-1.0)]
+    return loop(int(estimator.number("max_iter")), start, step)[0]
 
 
 def _descend(weights: Tensor, projected: Tensor, gram: Array, t: int) -> tuple[Tensor, Tensor]:
@@ -86,8 +86,9 @@ def multiplicative(estimator: Estimator, x: Tensor) -> Tensor:
     count, width = components.shape
     l1, l2 = _penalties(estimator, width)
     gram, tolerance = components @ components.T, estimator.number("tol")
+    numerator = x @ components.T.copy()
 
-    def step(weights: Tensor, numerator: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def step(weights: Tensor) -> tuple[Tensor, list[Tensor]]:
         denominator = weights @ gram + l1 + weights * l2
         new = weights * (numerator / where(denominator.equals(0.0), EPSILON, denominator))
         change = _norm(new - weights) / _norm(new)
@@ -96,7 +97,7 @@ def multiplicative(estimator: Estimator, x: Tensor) -> Tensor:
     mean = (x.mean().mean() / float(count)).sqrt()
     start = (x @ np.zeros((width, count))) + mean
     rounds = int(estimator.number("_transform_max_iter"))
-    return x.graph.loop(rounds, [start], step, [x @ components.T.copy()])[0]
+    return loop(rounds, [start], step)[0]
 
 
 @responds("transform", "SparseCoder", "DictionaryLearning", "MiniBatchDictionaryLearning")

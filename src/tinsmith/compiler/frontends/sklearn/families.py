@@ -27,8 +27,8 @@ from tinsmith.compiler.frontends.sklearn import (
     svm,
 )
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator
-from tinsmith.compiler.frontends.sklearn.graph import Tensor
 from tinsmith.compiler.frontends.sklearn.responses import has, known
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
 
 FAMILIES = (
     *(bayes, boosters, clusters, compose, decomposition, encoders, ensembles, factorisation, forests),

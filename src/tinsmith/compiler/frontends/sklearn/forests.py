@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import ML, Tensor
 from tinsmith.compiler.frontends.sklearn.readers import READERS
 from tinsmith.compiler.frontends.sklearn.responses import responds, two_columns
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
 from tinsmith.compiler.ir.model import Forest, Model, Transform
+from tinsmith.compiler.shaping.builder import ML
 
 LESS = 1
 """BRANCH_LT of TreeEnsemble."""
@@ -91,9 +92,10 @@ def _walk(
         return [*(~inner[side[inner]]).astype(int).tolist(), *[1] * len(lone)]
 
     zeros = np.zeros(len(stumps))
-    return rows.graph.add(
+    found: tuple[Tensor, ...] = rows.builder.declared(
         "TreeEnsemble",
-        rows,
+        [rows],
+        [(rows.dtype, (rows.shape[0], outputs))],
         domain=ML,
         n_targets=outputs,
         aggregate_function=1,
@@ -112,7 +114,8 @@ def _walk(
         nodes_falseleafs=is_leaf(forest.right),
         leaf_targetids=targets.astype(int).tolist(),
         leaf_weights=_tensor(weights.astype(forest.accumulator)),
-    )[0]
+    )
+    return found[0]
 
 
 def _tensor(array: NDArray[Any]) -> Any:

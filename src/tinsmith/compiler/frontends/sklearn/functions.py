@@ -9,8 +9,8 @@ import numpy as np
 
 from tinsmith.compiler.formats.pickle_objects import Global, Record
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, where
 from tinsmith.compiler.frontends.sklearn.responses import INVERSE, responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, where
 
 
 def log1p(x: Tensor) -> Tensor:

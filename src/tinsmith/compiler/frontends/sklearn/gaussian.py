@@ -8,9 +8,9 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, finite, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat
 from tinsmith.compiler.frontends.sklearn.process_kernels import diagonal, process_kernel
 from tinsmith.compiler.frontends.sklearn.responses import CLASS_INDEX, follows, responds, two_columns
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat
 
 LAMBDAS = np.array([0.41, 0.4, 0.37, 0.44, 0.39])
 COEFFICIENTS = np.array([-1854.8214151, 3516.89893646, 221.29346712, 128.12323805, -2010.49422654])

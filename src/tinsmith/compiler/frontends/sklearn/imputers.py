@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from tinsmith.compiler.formats.pickle_objects import Record
 from tinsmith.compiler.frontends.sklearn.arrays import Array
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.responses import respond, responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.texts import number_texts
 
 IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
@@ -57,7 +58,7 @@ def simple(estimator: Estimator, x: Tensor) -> Tensor:
     empty = np.isnan(statistics)
     kept = _kept(estimator, empty)
     filled = where(missing(estimator, x), np.where(empty, 0.0, statistics), x)
-    filled.sources = x.sources
+    filled = replace(filled, sources=x.sources)
     return _with_indicator(estimator, x, filled if len(kept) == len(statistics) else filled.columns(kept))
 
 

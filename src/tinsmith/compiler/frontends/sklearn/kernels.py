@@ -9,7 +9,7 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
 
 SMALL = 1 << 20
 """Numbers in a table of points up to which differences are formed one by one, which is more exact."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, where
 from tinsmith.compiler.frontends.sklearn.responses import (
     normalised,
     or_one,
@@ -12,6 +11,7 @@ from tinsmith.compiler.frontends.sklearn.responses import (
     responds,
     two_columns,
 )
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, where
 
 REGRESSORS = (
     *("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),

@@ -33,7 +33,9 @@ def find_model(directory: Path) -> Path:
     else:
         found = f"found none among: {shown}" if files else "found no file at all"
     raise ClientError(
-        "InputConfiguration", f"expected one model file (.pkl or .joblib) in the archive, {found}"
+        "InputConfiguration",
+        "Exactly one .pkl or .joblib file is allowed for SKLEARN model. Please make sure the framework you "
+        f"select is correct: expected one model file (.pkl or .joblib) in the archive, {found}",
     )
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import table
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat
 from tinsmith.compiler.frontends.sklearn.kernels import squared_distances
 from tinsmith.compiler.frontends.sklearn.responses import (
     CLASS_INDEX,
@@ -18,6 +17,7 @@ from tinsmith.compiler.frontends.sklearn.responses import (
     responds,
 )
 from tinsmith.compiler.frontends.sklearn.svm import votes
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat
 
 
 def _all_have(method: str, estimator: Estimator) -> bool:
@@ -27,10 +27,10 @@ def _all_have(method: str, estimator: Estimator) -> bool:
 def _binary(member: Estimator, x: Tensor) -> Tensor:
     """[rows, 1]: the score of a binary classifier, else its probability; the prediction of a regressor."""
     if has(member, "decision_function"):
-        return respond(member, "decision_function", x).reshape(0, -1)
+        return respond(member, "decision_function", x).as_table()
     if has(member, "predict_proba"):
         return respond(member, "predict_proba", x).columns([1])
-    return respond(member, "predict", x).reshape(0, -1)
+    return respond(member, "predict", x).as_table()
 
 
 def _repeated(value: float, x: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ from tinsmith.compiler.frontends.sklearn.estimator import (
     malformed,
     unsupported,
 )
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, where
 from tinsmith.compiler.frontends.sklearn.kernels import distances, kernel, squared_distances
 from tinsmith.compiler.frontends.sklearn.responses import CLASS_INDEX, normalised, or_one, responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, where
 
 
 def all_distances(estimator: Estimator, x: Tensor) -> Tensor:

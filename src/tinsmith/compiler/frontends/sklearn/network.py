@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import helper
 
 from tinsmith.compiler.frontends.sklearn import families
-from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import ML, Graph, Tensor
+from tinsmith.compiler.frontends.sklearn.estimator import Estimator, unsupported
+from tinsmith.compiler.frontends.sklearn.input_config import INPUT, read_input_config
 from tinsmith.compiler.frontends.sklearn.prediction import version_warnings
 from tinsmith.compiler.frontends.sklearn.responses import (
     METHODS,
+    all_refusals,
     class_index,
     classes,
     has,
@@ -22,32 +23,32 @@ from tinsmith.compiler.frontends.sklearn.responses import (
     numeric_classes,
     respond,
 )
-from tinsmith.compiler.frontends.sklearn.widths import names_of, width_of
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
+from tinsmith.compiler.frontends.sklearn.widths import names_of, told_width, width_of
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.shaping import Origin, shape
-from tinsmith.compiler.shaping.inputs import Declared
-from tinsmith.spec.data_input import FREE, InputConfig, Shape, parse
+from tinsmith.compiler.shaping.builder import Builder
 from tinsmith.spec.request import CompileRequest
 
 NAMES = families.NAMES
-INPUT = "data"
 OUTPUTS = {
     "predict_proba": "probabilities",
     "decision_function": "scores",
     "predict": "prediction",
     "transform": "features",
 }
-ML_VERSION = 5
 Texts = dict[int, dict[str, int]]
 
 
 def read_network(estimator: Estimator, path: Path, directory: Path, request: CompileRequest) -> Network:
     """The network of a fitted estimator. Raises ClientError as `__init__.read` says."""
     config = request.data_input_config or ""
-    rows, asked = _sizes(parse(config)) if config.strip() else (1, None)
+    told = told_width(estimator)
+    rows, asked = read_input_config(config, estimator.kind, told) if config.strip() else (1, None)
     width = width_of(estimator, asked)
-    message, labels, texts, warnings = build_message(estimator, rows, width)
-    network = shape(message, Origin("SKLEARN", directory, path), config, _adapt)
+    with all_refusals():
+        message, labels, texts, warnings = build_message(estimator, rows, width)
+    network = shape(message, Origin("SKLEARN", directory, path), None)
     version = f"scikit-learn {estimator.saved_by}" if estimator.saved_by else "scikit-learn"
     return replace(
         network,
@@ -64,20 +65,20 @@ def build_message(
     estimator: Estimator, rows: int, width: int
 ) -> tuple[onnx.ModelProto, tuple[str, ...], Texts, tuple[str, ...]]:
     """The message, the labels of the classes, the texts of columns, and warnings."""
-    graph = Graph()
-    graph.place = estimator.place
-    x = Tensor(graph, INPUT).double()
-    x.sources = tuple(range(width))
+    builder = Builder(Tensor, number=np.float64)
+    builder.scope = estimator.place
+    given = builder.input(INPUT, np.float32, (rows, width))
+    columns: tuple[dict[str, int], ...] = tuple({} for _ in range(width))
+    x = replace(given.double(), sources=columns)
+
+    def message(answers: Mapping[str, Tensor]) -> onnx.ModelProto:
+        return builder.model(estimator.kind, [given], answers, "scikit-learn")
+
     several = families.several_outputs(estimator)
     if several is not None:
         tables = several(estimator, x)
         names = [f"{OUTPUTS['predict_proba']}_{number}" for number in range(len(tables))]
-        return (
-            _message(graph, estimator, (rows, width), dict(zip(names, tables, strict=True))),
-            (),
-            graph.texts,
-            (),
-        )
+        return message(dict(zip(names, tables, strict=True))), (), {}, ()
     method = next((method for method in METHODS if has(estimator, method)), None)
     if method is None:
         raise unsupported(estimator, "it neither predicts nor transforms new rows")
@@ -91,49 +92,10 @@ def build_message(
             warnings = (f"{estimator.place}: it predicts the number of the class in class_labels",)
     else:
         answer = respond(estimator, method, x)
-    if graph.texts:
+    texts = {index: column for index, column in enumerate(columns) if column}
+    if texts:
         warnings += (
-            f"{estimator.place}: columns {sorted(graph.texts)} hold text; the artifact takes the numbers "
+            f"{estimator.place}: columns {sorted(texts)} hold text; the artifact takes the numbers "
             "that compiled.meta gives them",
         )
-    return _message(graph, estimator, (rows, width), {OUTPUTS[method]: answer}), labels, graph.texts, warnings
-
-
-def _message(
-    graph: Graph, estimator: Estimator, size: tuple[int, int], answers: Mapping[str, Tensor]
-) -> onnx.ModelProto:
-    for name, answer in answers.items():
-        graph.nodes.append(helper.make_node("Identity", [answer.name], [name], f"{estimator.place}/{name}"))
-    given = helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, size)
-    made = [helper.make_value_info(name, onnx.TypeProto()) for name in answers]
-    proto = helper.make_graph(graph.nodes, estimator.kind, [given], made, graph.weights)
-    versions = [helper.make_opsetid("", onnx.defs.onnx_opset_version()), helper.make_opsetid(ML, ML_VERSION)]
-    return helper.make_model(proto, opset_imports=versions, producer_name="scikit-learn")
-
-
-def _sizes(configs: Sequence[InputConfig]) -> tuple[int, int | None]:
-    """Rows and columns that the customer asks for: a shape that is no matrix, or of any number of rows, means
-    one row."""
-    shape = configs[0].shapes[0] if configs and len(configs[0].shapes) == 1 else ()
-    rows, columns = shape if len(shape) == 2 else (FREE, None)
-    fixed = rows if isinstance(rows, int) and rows != FREE else 1
-    return fixed, columns if isinstance(columns, int) else None
-
-
-def _adapt(configs: Sequence[InputConfig], declared: Sequence[Declared]) -> Sequence[InputConfig]:
-    """Any name does for the one input."""
-    if len(configs) > 1:
-        raise malformed(
-            "DataInputConfig",
-            f"it names {len(configs)} inputs, expected one: the model takes one table of rows",
-        )
-    return [
-        replace(config, name=INPUT, shapes=tuple(_matrix(given, declared) for given in config.shapes))
-        for config in configs
-    ]
-
-
-def _matrix(given: Shape, declared: Sequence[Declared]) -> Shape:
-    if len(given) != 2:
-        return tuple(size for size in declared[0].shape or () if isinstance(size, int))
-    return (1 if given[0] == FREE else given[0], given[1])
+    return message({OUTPUTS[method]: answer}), labels, texts, warnings

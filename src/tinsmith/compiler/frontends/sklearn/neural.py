@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tinsmith.compiler.frontends.sklearn.arrays import table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, finite, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor
 from tinsmith.compiler.frontends.sklearn.responses import responds, two_columns
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
 
 ACTIVATIONS = {
     "identity": lambda x: x,
@@ -27,7 +27,7 @@ def _layers(estimator: Estimator, x: Tensor) -> Tensor:
         name = estimator.get("activation" if number < len(weights) - 1 else "out_activation_")
         if name not in ACTIVATIONS:
             raise unsupported(estimator, f"activation={describe(name)}")
-        with x.graph.at(place):
+        with x.builder.layer(place):
             x = ACTIVATIONS[name](x @ finite(weight, place) + finite(bias, place))
     return x
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, finite, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor
 from tinsmith.compiler.frontends.sklearn.kernels import kernel, squared_distances
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
 
 MAX_DEPTH = 32
 
@@ -26,7 +26,7 @@ def process_kernel(this: Estimator, x: Tensor, points: Array) -> Tensor:
         return process_kernel(this.child("kernel"), x, points) ** this.number("exponent")
     if this.kind not in KERNELS:
         raise unsupported(this, "this kernel is not compiled")
-    with x.graph.at(this.place):
+    with x.builder.layer(this.place):
         return KERNELS[this.kind](this, x, points)
 
 

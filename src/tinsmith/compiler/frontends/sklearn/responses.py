@@ -6,14 +6,17 @@ A function gets the fitted estimator and its input, and gives what scikit-learn'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, labels_of, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, where
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, where
+from tinsmith.errors import ClientError
 
 Function = Callable[[Estimator, Tensor], Tensor]
 Condition = Callable[[Estimator], bool]
@@ -37,6 +40,8 @@ class _Entry:
 
 _TABLE: dict[str, dict[str, _Entry]] = {method: {} for method in (*METHODS, CLASS_INDEX, INVERSE)}
 _INNER: dict[str, Inner] = {}
+_REFUSALS: ContextVar[list[str] | None] = ContextVar("refusals", default=None)
+"""Where what is not compiled is collected; None: the first is raised."""
 
 
 def responds(method: str, *names: str, when: Condition | None = None) -> Callable[[Function], Function]:
@@ -117,13 +122,46 @@ def respond(estimator: Estimator, method: str, x: Tensor) -> Tensor:
         raise malformed("model", "estimators are nested too deeply")
     entry = _TABLE[method].get(estimator.kind)
     if entry is not None and has(estimator, method):
-        with x.graph.at(estimator.place):
-            return entry.function(estimator, x)
+        with x.builder.layer(estimator.place):
+            return _answer(entry.function, estimator, x)
     if entry is None and estimator.kind in _INNER:
         return respond(_INNER[estimator.kind](estimator), method, x)
     if method == "predict" and is_classifier(estimator):
         return _labels(estimator, x)
     raise unsupported(estimator, f"its {method} is not compiled")
+
+
+def _answer(function: Function, estimator: Estimator, x: Tensor) -> Tensor:
+    """What `function` gives, or, while refusals are collected, `x` in the stead of what it refuses."""
+    try:
+        return function(estimator, x)
+    except ClientError as error:
+        refusals = _REFUSALS.get()
+        if refusals is None or error.area != "OperatorNotImplemented":
+            raise
+        refusals += error.problems
+        return x
+
+
+@contextmanager
+def all_refusals() -> Iterator[None]:
+    """Raises, at the end of the block, one ClientError with all that was refused in it; what else goes wrong
+    after a refusal is no news."""
+    refusals: list[str] = []
+    token = _REFUSALS.set(refusals)
+    try:
+        yield
+    except ClientError as error:
+        if not refusals:
+            raise
+        refusals += error.problems if error.area == "OperatorNotImplemented" else ()
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, AssertionError):
+        if not refusals:
+            raise
+    finally:
+        _REFUSALS.reset(token)
+    if refusals:
+        raise ClientError("OperatorNotImplemented", list(dict.fromkeys(refusals)))
 
 
 def class_index(estimator: Estimator, x: Tensor) -> Tensor:
@@ -142,7 +180,7 @@ def _labels(estimator: Estimator, x: Tensor) -> Tensor:
     labels = numeric_classes(estimator)
     if labels is None:
         raise unsupported(estimator, "it predicts text, and what follows it takes numbers")
-    with x.graph.at(estimator.place):
+    with x.builder.layer(estimator.place):
         index = class_index(estimator, x)
         return index.double() if (labels == np.arange(len(labels))).all() else index.of(labels)
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from tinsmith.compiler.frontends.sklearn.arrays import Array, optional, table, vector
 from tinsmith.compiler.frontends.sklearn.curves import normal_quantile, piecewise
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.kernels import unit
 from tinsmith.compiler.frontends.sklearn.responses import INVERSE, responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, where
 
 BOUNDS = 1e-7
 """How near the least and the largest quantile a number counts as it, for normal distributions."""
@@ -84,7 +84,7 @@ def _box_cox(x: Tensor, lambdas: Array) -> Tensor:
     half = log * (safe / 2.0)
     # expm1(2 h) = 2 exp(h) sinh(h)
     grown = 2.0 * half.exp() * half.op("Sinh") / safe
-    return where(x.graph.constant(zero), log, grown) if zero.any() else grown
+    return where(x.builder.constant(zero), log, grown) if zero.any() else grown
 
 
 @responds("transform", "QuantileTransformer")
@@ -197,4 +197,4 @@ def _un_box_cox(x: Tensor, lambdas: Array) -> Tensor:
     zero = np.abs(lambdas) < 1e-19
     safe = np.where(zero, 1.0, lambdas)
     power = (x * safe + 1.0) ** (1.0 / safe)
-    return where(x.graph.constant(zero), x.exp(), power) if zero.any() else power
+    return where(x.builder.constant(zero), x.exp(), power) if zero.any() else power

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.sklearn.arrays import dense
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, finite, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
 
 Mask = NDArray[np.bool_]
 UNIVARIATE = (

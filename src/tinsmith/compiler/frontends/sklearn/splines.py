@@ -6,8 +6,8 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import Array, table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, describe, malformed, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor, concat, where
 from tinsmith.compiler.frontends.sklearn.responses import responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, concat, where
 
 EXTRAPOLATIONS = ("constant", "linear", "continue", "periodic", "error")
 MAX_DEGREE = 32

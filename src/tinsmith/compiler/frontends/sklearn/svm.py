@@ -9,9 +9,9 @@ import numpy as np
 
 from tinsmith.compiler.frontends.sklearn.arrays import table, vector
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, malformed
-from tinsmith.compiler.frontends.sklearn.graph import Tensor
 from tinsmith.compiler.frontends.sklearn.kernels import kernel
 from tinsmith.compiler.frontends.sklearn.responses import CLASS_INDEX, responds
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor, loop
 
 CLASSIFIERS = ("SVC", "NuSVC")
 LEAST = 1e-7
@@ -113,9 +113,10 @@ def _coupled(first: Tensor, count: int) -> Tensor:
     for pair, (i, j) in enumerate(pairs):
         spread[pair, i, j], spread[pair, j, i], ones[j, i] = 1.0, -1.0, 1.0
     r = (first @ spread.reshape(len(pairs), -1)).reshape(-1, count, count) + ones
+    q = _matrix(r, count)
     start = first.sum(keep=True) * np.zeros((1, count)) + 1.0 / count
 
-    def step(p: Tensor, q: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def step(p: Tensor) -> tuple[Tensor, list[Tensor]]:
         products = (q @ p.unsqueeze(2)).reshape(-1, count)
         total = (p * products).sum(keep=True)
         error = (products - total).abs().max(keep=True)
@@ -123,13 +124,13 @@ def _coupled(first: Tensor, count: int) -> Tensor:
         new = _sweep(p, q, products, total, count)
         return is_open.max(0).max(0).greater(0.0), [p + (new - p) * is_open]
 
-    return first.graph.loop(max(MOST_ROUNDS, count), [start], step, [_matrix(r, count)])[0]
+    return loop(max(MOST_ROUNDS, count), [start], step)[0]
 
 
 def _sweep(p: Tensor, q: Tensor, products: Tensor, total: Tensor, count: int) -> Tensor:
     """Every class once: `products` are q p, `total` is p q p."""
     for t in range(count):
-        row = q.op("Gather", np.int64(t), axis=1)
+        row = q.op("Gather", np.array(t), axis=1)
         diagonal, product = row.columns([t]), products.columns([t])
         change = (total - product) / diagonal
         growth = change + 1.0

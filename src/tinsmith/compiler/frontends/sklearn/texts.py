@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.sklearn.estimator import Estimator, unsupported
-from tinsmith.compiler.frontends.sklearn.graph import Tensor
+from tinsmith.compiler.frontends.sklearn.tensor import Tensor
 
 
 def number_texts(estimator: Estimator, x: Tensor, index: int, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -20,5 +20,5 @@ def number_texts(estimator: Estimator, x: Tensor, index: int, texts: Sequence[st
             f"its column {index} holds text such as {texts[0]!r:.60}, and another transformer stands before "
             "it; text is compiled where it comes straight from the input",
         )
-    known = x.graph.texts.setdefault(x.sources[index], {})
+    known = x.sources[index]
     return np.array([float(known.setdefault(text, len(known))) for text in texts])

@@ -32,7 +32,7 @@ MAX_DEPTH = 32
 def width_of(estimator: Estimator, asked: int | None) -> int:
     """Columns of the input: where the file does not tell, those that the customer has `asked` for. Raises
     ClientError where neither does."""
-    found = _width(estimator.record, MAX_DEPTH) or asked
+    found = told_width(estimator) or asked
     if found is None or not 1 <= found < 1 << 24:
         raise malformed(
             estimator.place,
@@ -40,6 +40,11 @@ def width_of(estimator: Estimator, asked: int | None) -> int:
             'give a DataInputConfig such as {"data": [1, 4]}',
         )
     return found
+
+
+def told_width(estimator: Estimator) -> int | None:
+    """Columns of the input, where the file tells them."""
+    return _width(estimator.record, MAX_DEPTH)
 
 
 def _width(value: Any, depth: int) -> int | None:

@@ -8,24 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
-from onnx import helper
 
 from tinsmith.compiler.frontends.tensorflow import lists, loops, rules, steering
-from tinsmith.compiler.frontends.tensorflow.builder import OPSET, Builder, Value
 from tinsmith.compiler.frontends.tensorflow.bundle import Bundle
 from tinsmith.compiler.frontends.tensorflow.files import Files, find_model, parse
 from tinsmith.compiler.frontends.tensorflow.inputs import Inputs, find_inputs
 from tinsmith.compiler.frontends.tensorflow.interpreter import Interpreter, described, merged
-from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.program import Program, frozen, saved
 from tinsmith.compiler.frontends.tensorflow.scope import Scope
-from tinsmith.compiler.frontends.tensorflow.tensors import onnx_type
+from tinsmith.compiler.frontends.tensorflow.tensors import number_type
 from tinsmith.compiler.frontends.tensorflow.things import Dead, Refused, Thing
 from tinsmith.compiler.frontends.tensorflow.variables import Variables, restored_keys
 from tinsmith.compiler.ir.network import Network, Original
 from tinsmith.compiler.shaping import Origin, shape
+from tinsmith.compiler.shaping.builder import Builder, Value
 from tinsmith.compiler.shaping.findings import Findings, shown
+from tinsmith.compiler.shaping.graphs import nodes_within
 from tinsmith.compiler.toolchains import original
+from tinsmith.spec.frameworks import parse_version
 from tinsmith.spec.options import resolve
 from tinsmith.spec.request import CompileRequest
 
@@ -84,7 +84,7 @@ def message(directory: Path, request: CompileRequest) -> Made:
     files = find_model(directory)
     place = files.path.relative_to(directory).as_posix()
     findings = Findings(place)
-    builder = Builder()
+    builder = Builder(Value)
     options = resolve(request).options.other
     content = parse(files, place)
     bundle: Bundle | None = None
@@ -95,7 +95,8 @@ def message(directory: Path, request: CompileRequest) -> Made:
         variables = Variables(builder, program.nodes, bundle, "there is no variables/variables.index", keys)
     else:
         names = options.get("output_names")
-        program = frozen(content, list(names) if isinstance(names, list) else None, findings)
+        chosen = list(names) if isinstance(names, list) else None
+        program = frozen(content, chosen, findings, parse_version(request.framework_version))
         advice = "the graph is not frozen: turn its variables into constants, or give the SavedModel"
         variables = Variables(builder, program.nodes, None, advice)
     inputs = find_inputs(program, request.data_input_config, findings)
@@ -134,7 +135,7 @@ def _interpreted(
     given: dict[str, Value] = {}
     presets: dict[str, Thing] = dict(inputs.missing)
     for name, (feed, spec) in inputs.specs.items():
-        given[name] = builder.input(name, onnx_type(feed.type), spec.shape)
+        given[name] = builder.input(name, number_type(feed.type), spec.shape)
         presets[_plain(feed.reference)] = given[name]
     for feed in inputs.off:
         presets[_plain(feed.reference)] = builder.constant(False)
@@ -143,38 +144,15 @@ def _interpreted(
     scope = Scope(program.nodes, builder.main, presets=presets)
     results = interpreter.evaluate(scope, program.outputs.values())
     _stop_at_refusals(results, list(program.outputs), findings)
-    outputs = []
-    for name, result in zip(program.outputs, results, strict=True):
-        assert isinstance(result, Value)
-        with builder.layer(name):
-            source = builder.used(result)
-        own = reserved[name]
-        builder.append(helper.make_node("Identity", [source.name], [own], name=own))
-        outputs.append(helper.make_tensor_value_info(own, result.dtype, result.shape))
-    used = {name for node in _nodes(builder.main.nodes) for name in node.input}
-    kept = [name for name in given if name in inputs.asked or given[name].name in used]
-    infos = [
-        helper.make_tensor_value_info(given[name].name, given[name].dtype, given[name].shape) for name in kept
-    ]
-    graph = helper.make_graph(
-        builder.main.nodes, "graph", infos, outputs, initializer=list(builder.initializers.values())
-    )
-    return helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=onnx.IR_VERSION,
-        producer_name=program.producer,
-    )
-
-
-def _nodes(nodes: Sequence[Message]) -> Sequence[Message]:
-    """`nodes` and those inside them."""
-    found = list(nodes)
-    for node in nodes:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                found += _nodes(attribute.g.node)
-    return found
+    used = {name for _, node in nodes_within(builder.main.nodes) for name in node.input}
+    used.update(result.name for result in results if isinstance(result, Value))
+    kept = [value for name, value in given.items() if name in inputs.asked or value.name in used]
+    outputs = {
+        reserved[name]: result
+        for name, result in zip(program.outputs, results, strict=True)
+        if isinstance(result, Value)
+    }
+    return builder.model("graph", kept, outputs, program.producer)
 
 
 def _plain(reference: str) -> str:
@@ -186,6 +164,9 @@ def _stop_at_refusals(results: Sequence[Thing], names: Sequence[str], findings: 
     nodes: dict[str, list[str]] = {}
     for operator, name in sorted(refused.operators):
         nodes.setdefault(operator, []).append(shown(name))
+    if nodes:
+        kinds = ", ".join(map(repr, nodes))
+        findings.refused(f"The following operators are not implemented: {{{kinds}}}")
     for operator, places in nodes.items():
         more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
         findings.refused(f"the operator {operator} is not implemented: {', '.join(places[:LISTED])}{more}")

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from tinsmith.compiler.frontends.tensorflow.messages import type_name
 from tinsmith.compiler.frontends.tensorflow.program import Feed, Program, any_node
-from tinsmith.compiler.frontends.tensorflow.tensors import STRING, dtype_of, onnx_type
+from tinsmith.compiler.frontends.tensorflow.tensors import STRING, dtype_of, number_type
 from tinsmith.compiler.frontends.tensorflow.things import Refused
 from tinsmith.compiler.ir.model import TensorSpec
 from tinsmith.compiler.shaping.findings import Findings, shown
-from tinsmith.compiler.shaping.inputs import Adapt, Declared, dtype_name, input_specs, model_shape
+from tinsmith.compiler.shaping.inputs import Adapt, Declared, input_specs, listed, model_shape, parse_for
 from tinsmith.errors import ClientError
-from tinsmith.spec.data_input import InputConfig, parse
+from tinsmith.spec.data_input import InputConfig
 
 _TRAINING = re.compile(
     r"(^|[/_.])(is_?)?(train(ing)?(_mode|_phase)?|learning_phase|phase(_train)?)(_\d+)?$", re.IGNORECASE
@@ -37,7 +37,7 @@ class Inputs:
 
 def find_inputs(program: Program, text: str | None, findings: Findings) -> Inputs:
     """The inputs of `program` by DataInputConfig `text`. What contradicts goes to `findings`."""
-    configs = _parsed(text, findings)
+    configs = _parsed(program, text, findings)
     feeds, named = _matched(program, configs, findings)
     findings.stop()
     result = Inputs(asked=set(named))
@@ -73,11 +73,11 @@ def is_training_switch(feed: Feed) -> bool:
     )
 
 
-def _parsed(text: str | None, findings: Findings) -> Sequence[InputConfig]:
+def _parsed(program: Program, text: str | None, findings: Findings) -> Sequence[InputConfig]:
     if text is None or not text.strip():
         return ()
     try:
-        return parse(text)
+        return parse_for(text, [_described(feed) for feed in _needed(program.feeds)])
     except ClientError as error:
         findings.damage += error.problems
         return ()
@@ -88,7 +88,7 @@ def _matched(
 ) -> tuple[list[Feed], dict[str, InputConfig]]:
     """The feeds, also those that only DataInputConfig names, and what it says of each."""
     feeds, named = list(program.feeds), {}
-    needed = [feed for feed in feeds if not feed.optional and not is_training_switch(feed)]
+    needed = _needed(feeds)
     if any(config.name is None for config in configs):
         if len(configs) != len(needed):
             findings.damaged(
@@ -113,6 +113,10 @@ def _matched(
         else:
             named[feed.name] = replace(config, name=feed.name)
     return feeds, named
+
+
+def _needed(feeds: Sequence[Feed]) -> list[Feed]:
+    return [feed for feed in feeds if not feed.optional and not is_training_switch(feed)]
 
 
 def _found(name: str, feeds: Sequence[Feed]) -> Feed | None:
@@ -140,12 +144,11 @@ def _only(config: InputConfig | None) -> Adapt:
 
 
 def _declared(feed: Feed) -> Declared:
-    return Declared(feed.name, dtype_name(onnx_type(feed.type)), feed.shape)
+    return Declared(feed.name, number_type(feed.type).name, feed.shape)
 
 
 def _listed(feeds: Sequence[Feed]) -> str:
-    more = f" and {len(feeds) - 16} more" if len(feeds) > 16 else ""
-    return ", ".join(_described(feed) for feed in feeds[:16]) + more or "none"
+    return listed([_described(feed) for feed in feeds])
 
 
 def _described(feed: Feed) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tinsmith.compiler.frontends.tensorflow.builder import Builder, Graph, Value
 from tinsmith.compiler.frontends.tensorflow.dropout import dropped_out
 from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.registry import RULES, STEERING, Op
 from tinsmith.compiler.frontends.tensorflow.scope import Guards, Library, Scope
 from tinsmith.compiler.frontends.tensorflow.things import DEAD, Dead, Refused, Thing, Unsupported
+from tinsmith.compiler.shaping.builder import Builder, Graph, UnknownSize, Value
 from tinsmith.compiler.shaping.findings import shown
 
 DEPTH = 60
@@ -64,7 +64,7 @@ _FAULTS = (
 class Interpreter:
     """Makes ONNX nodes of what the outputs of a model need."""
 
-    def __init__(self, builder: Builder, library: Library, variable: Callable[[str], Value]) -> None:
+    def __init__(self, builder: Builder[Value], library: Library, variable: Callable[[str], Value]) -> None:
         self.builder = builder
         self.library = library
         self.variable = variable
@@ -192,8 +192,9 @@ class Interpreter:
         with self.builder.layer(scope.prefix + node.name):
             try:
                 scope.done[node.name] = self._results(scope, node, inputs)
-            except Unsupported as limit:
-                scope.done[node.name] = Refused(limits=frozenset([f"{place}: {limit}"]))
+            except (Unsupported, UnknownSize) as limit:
+                limits = frozenset([f"{place}: {limit}"])
+                scope.done[node.name] = Refused(limits=limits, stand_in=_stand_in(inputs))
             except _FAULTS as error:
                 scope.done[node.name] = _damaged(f"{place}: {str(error)[:400] or type(error).__name__}")
 
@@ -207,14 +208,33 @@ class Interpreter:
         else:
             refused = [thing for thing in inputs if isinstance(thing, Refused)]
             if node.op not in RULES:
-                refused.append(Refused(operators=frozenset([(node.op, scope.prefix + node.name)])))
+                operators = frozenset([(node.op, scope.prefix + node.name)])
+                return merged([*refused, Refused(operators=operators, stand_in=_stand_in(inputs))])
             if refused:
-                return merged(refused)
+                return merged([self._probed(op, inputs), *refused])
             strange = next((thing for thing in inputs if not isinstance(thing, Value)), None)
             if strange is not None:
                 raise Unsupported(f"it works on {described(strange)}, expected tensors of numbers")
             result = RULES[node.op](op, *inputs)
         return result if isinstance(result, list | tuple) else [result]
+
+    def _probed(self, op: Op, inputs: Sequence[Thing]) -> Refused:
+        """What else is refused of a node whose inputs are; it leaves no nodes."""
+        tensors = [thing.stand_in if isinstance(thing, Refused) else thing for thing in inputs]
+        if not all(isinstance(tensor, Value) for tensor in tensors):
+            return Refused()
+        nodes = op.scope.graph.nodes
+        before = len(nodes)
+        try:
+            made = RULES[op.node.op](op, *tensors)
+            return Refused(stand_in=_stand_in(made if isinstance(made, list | tuple) else [made]))
+        except Unsupported as limit:
+            place = f"node {shown(op.scope.prefix + op.node.name)} ({op.node.op})"
+            return Refused(limits=frozenset([f"{place}: {limit}"]), stand_in=_stand_in(tensors))
+        except _FAULTS:
+            return Refused()
+        finally:
+            del nodes[before:]
 
     def _guards(self, scope: Scope, reference: str) -> Guards:
         reference = reference.removeprefix("^")
@@ -238,6 +258,12 @@ def merged(refused: Iterable[Refused]) -> Refused:
     for each in refused:
         result |= each
     return result
+
+
+def _stand_in(things: Sequence[Thing | None]) -> Value | None:
+    """The first tensor that the run computes."""
+    values = [thing.stand_in if isinstance(thing, Refused) else thing for thing in things]
+    return next((value for value in values if isinstance(value, Value) and value.constant is None), None)
 
 
 def described(thing: Any) -> str:

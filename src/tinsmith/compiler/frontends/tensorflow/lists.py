@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tensorflow.builder import Shape, Value
 from tinsmith.compiler.frontends.tensorflow.interpreter import described, merged
 from tinsmith.compiler.frontends.tensorflow.registry import Op, Rule, steers
 from tinsmith.compiler.frontends.tensorflow.things import (
@@ -19,6 +18,7 @@ from tinsmith.compiler.frontends.tensorflow.things import (
     Thing,
     Unsupported,
 )
+from tinsmith.compiler.shaping.builder import Dims, Value
 
 _FLOAT = 1
 MAX_ELEMENTS = 2**27
@@ -54,7 +54,7 @@ def stacked(op: Op, thing: TensorList) -> Value:
     sizes = (length, *(size or 0 for size in thing.shape))
     if length < 0 or math.prod(sizes) > MAX_ELEMENTS:
         raise ValueError(f"a list of tensors of shape {sizes}")
-    zero = np.zeros((1,) * len(sizes), op.builder.input_type(thing.dtype))
+    zero = np.zeros((1,) * len(sizes), thing.dtype)
     result: Value = op.add("Expand", op.constant(zero), op.ints(*sizes))
     return result
 
@@ -65,11 +65,11 @@ def written(op: Op, thing: Thing, index: Thing, item: Thing) -> TensorList:
     assert isinstance(index, Value)
     assert isinstance(item, Value)
     item = op.fixed(item, thing.shape)
-    known = replace(thing, shape=thing.shape if _is_known(thing.shape) else item.shape)
+    known = replace(thing, shape=thing.shape if _is_known(thing.shape) else item.dims)
     if thing.tracker is not None and thing.stacked is None:
         return replace(known, writes=(*thing.writes, (index, item)))
-    place = op.reshape(op.int64(index), 1, 1)
-    result = op.add("ScatterND", stacked(op, known), place, op.unsqueeze(item, 0))
+    place = index.cast(np.int64).reshape(1, 1)
+    result = op.add("ScatterND", stacked(op, known), place, item.unsqueeze(0))
     return replace(known, stacked=result, writes=(*thing.writes, (index, item)))
 
 
@@ -86,22 +86,23 @@ def element(op: Op, thing: Thing, index: Thing) -> Value:
 def of_tensor(op: Op, tensor: Thing) -> TensorList:
     """The rows of `tensor` as a list."""
     assert isinstance(tensor, Value)
-    if not tensor.shape:
+    if not tensor.dims:
         raise Unsupported("a list of the elements of a tensor whose rank only the run tells")
-    length = op.constant(np.int32(tensor.shape[0])) if tensor.shape[0] is not None else _length(op, tensor)
-    return TensorList(length, tensor.dtype, tensor.shape[1:], tensor)
+    size = tensor.dims[0]
+    length = _length(op, tensor) if size is None else op.constant(np.int32(size))
+    return TensorList(length, tensor.dtype, tensor.dims[1:], tensor)
 
 
 def _length(op: Op, tensor: Value) -> Value:
     size = op.add("Shape", tensor, start=0, end=1)
-    return op.cast(op.squeeze(size, 0), 6)
+    return size.squeeze(0).cast(np.int32)
 
 
-def _is_known(shape: Shape) -> bool:
+def _is_known(shape: Dims) -> bool:
     return shape is not None and None not in shape
 
 
-def _shape(op: Op, value: Thing) -> Shape:
+def _shape(op: Op, value: Thing) -> Dims:
     """The shape of an element, as a constant tells it."""
     if not isinstance(value, Value) or value.constant is None or value.constant.ndim == 0:
         return None
@@ -140,10 +141,10 @@ def push_back(op: Op, thing: Thing, item: Thing) -> Any:
     assert isinstance(item, Value)
     if thing.tracker is not None:
         raise Unsupported("it makes a list longer with every round of a loop")
-    row = op.unsqueeze(item, 0)
+    row = item.unsqueeze(0)
     length = op.known_ints(thing.length, "number of elements")[0]
     whole = row if not length else op.add("Concat", stacked(op, thing), row, axis=0)
-    return TensorList(op.constant(np.int32(length + 1)), thing.dtype, item.shape, whole)
+    return TensorList(op.constant(np.int32(length + 1)), thing.dtype, item.dims, whole)
 
 
 @lists("TensorListStack")
@@ -198,8 +199,8 @@ def array_scatter(op: Op, _: Thing, indices: Thing, tensor: Thing, flow: Thing) 
     assert isinstance(tensor, Value)
     if _is_range(indices):
         return replace(of_tensor(op, tensor), length=flow.length)
-    known = replace(flow, shape=(tensor.shape or ())[1:])
-    places = op.unsqueeze(op.int64(indices), 1)
+    known = replace(flow, shape=(tensor.dims or ())[1:])
+    places = indices.cast(np.int64).unsqueeze(1)
     return replace(known, stacked=op.add("ScatterND", stacked(op, known), places, tensor))
 
 
@@ -210,7 +211,7 @@ def array_gather(op: Op, _: Thing, indices: Thing, flow: Thing) -> Any:
     if flow.tracker is not None:
         flow.tracker.read = True
     whole = stacked(op, flow if _is_known(flow.shape) else replace(flow, shape=op.shape_of("element_shape")))
-    if _is_range(indices) and whole.shape and indices.shape == whole.shape[:1]:
+    if _is_range(indices) and whole.dims and indices.dims == whole.dims[:1]:
         return whole
     return op.add("Gather", whole, indices, axis=0)
 
@@ -225,9 +226,9 @@ def array_size(op: Op, _: Thing, flow: Thing) -> Any:
 def array_concat(op: Op, _: Thing, flow: Thing) -> Any:
     assert isinstance(flow, TensorList)
     whole = stacked(op, flow)
-    sizes = op.sizes(whole)
+    sizes = whole.shape
     lengths = op.constant(np.full(sizes[0], sizes[1], np.int64))
-    return op.reshape(whole, sizes[0] * sizes[1], *sizes[2:]), lengths
+    return whole.reshape(sizes[0] * sizes[1], *sizes[2:]), lengths
 
 
 def _is_range(indices: Value) -> bool:

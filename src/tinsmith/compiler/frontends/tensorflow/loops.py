@@ -13,15 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
 
-from tinsmith.compiler.frontends.tensorflow.builder import Graph, Shape, Value
 from tinsmith.compiler.frontends.tensorflow.interpreter import described, merged
 from tinsmith.compiler.frontends.tensorflow.lists import stacked
 from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.registry import Op, steers
 from tinsmith.compiler.frontends.tensorflow.scope import Scope
-from tinsmith.compiler.frontends.tensorflow.steering import common, graph_message, own
+from tinsmith.compiler.frontends.tensorflow.steering import common, handed_out
 from tinsmith.compiler.frontends.tensorflow.things import (
     Refused,
     Resource,
@@ -30,6 +28,7 @@ from tinsmith.compiler.frontends.tensorflow.things import (
     Tracker,
     Unsupported,
 )
+from tinsmith.compiler.shaping.builder import Dims, Graph, Value
 
 MAX_ROUNDS = 20_000
 """Rounds that are counted beforehand."""
@@ -56,7 +55,7 @@ class _Plan:
     """States that every round hands on as they are."""
     scanned: set[int] = field(default_factory=set)
     """Lists that get one element per round, at the place of its number."""
-    shapes: dict[int, Shape] = field(default_factory=dict)
+    shapes: dict[int, Dims] = field(default_factory=dict)
     """Of elements of lists, or of carried tensors, after a round."""
     rounds: int | None = None
 
@@ -170,7 +169,7 @@ def unrolled_or_looped(op: Op, initial: Sequence[Thing], condition: Condition, b
 
 
 def _planned(op: Op, initial: Sequence[Thing], condition: Condition, body: Round) -> _Plan:
-    shapes: dict[int, Shape] = {}
+    shapes: dict[int, Dims] = {}
     for _ in range(8):  # sizes that change from round to round are open
         plan = _looked_at(op, initial, body, shapes)
         if plan.shapes == shapes:
@@ -180,7 +179,7 @@ def _planned(op: Op, initial: Sequence[Thing], condition: Condition, body: Round
     return plan
 
 
-def _looked_at(op: Op, initial: Sequence[Thing], body: Round, shapes: dict[int, Shape]) -> _Plan:
+def _looked_at(op: Op, initial: Sequence[Thing], body: Round, shapes: dict[int, Dims]) -> _Plan:
     scratch = Graph()
     with op.builder.into(scratch):
         states = [_symbolic(op, thing, shapes.get(index)) for index, thing in enumerate(initial)]
@@ -195,7 +194,7 @@ def _looked_at(op: Op, initial: Sequence[Thing], body: Round, shapes: dict[int, 
             step = _step(op, state, result)
             if step is not None and getattr(initial[index], "constant", None) is not None:
                 plan.steps[index] = step
-            plan.shapes[index] = common(state.shape, result.shape)
+            plan.shapes[index] = common(state.dims, result.dims)
         elif isinstance(state, TensorList) and isinstance(result, TensorList):
             assert state.tracker is not None
             plan.shapes[index] = result.shape
@@ -209,15 +208,14 @@ def _looked_at(op: Op, initial: Sequence[Thing], body: Round, shapes: dict[int, 
     return plan
 
 
-def _symbolic(op: Op, thing: Thing, shape: Shape) -> Thing:
+def _symbolic(op: Op, thing: Thing, shape: Dims) -> Thing:
     if isinstance(thing, Value):
-        known = thing.shape if shape is None else shape
-        return Value(op.builder.unique("state"), thing.dtype, known)
+        return op.builder.input("state", thing.dtype, thing.dims if shape is None else shape)
     if isinstance(thing, TensorList):
         element = thing.shape if shape is None else shape
         content = None
         if thing.stacked is not None:
-            content = Value(op.builder.unique("state"), thing.dtype, thing.stacked.shape)
+            content = op.builder.input("state", thing.dtype, thing.stacked.dims)
         return replace(thing, shape=element, stacked=content, tracker=Tracker(), writes=())
     return thing
 
@@ -232,15 +230,14 @@ def _sound(results: Sequence[Thing]) -> Sequence[Thing]:
 def _step(op: Op, state: Value, result: Value) -> int | None:
     """By how much a counter grows."""
     node = op.builder.producers.get(result.name)
-    if node is None or node.op_type != "Add" or state.shape != () or state.dtype not in _INTEGERS:
+    if node is None or node.op_type != "Add" or state.dims != () or state.dtype not in _COUNTERS:
         return None
     others = [name for name in node.input if name != state.name]
-    if len(others) != 1 or others[0] not in op.builder.initializers:
-        return None
-    return int(numpy_helper.to_array(op.builder.initializers[others[0]]).item())
+    step = op.builder.values[others[0]].constant if len(others) == 1 else None
+    return None if step is None else int(step.item())
 
 
-_INTEGERS = (TensorProto.INT32, TensorProto.INT64)
+_COUNTERS = (np.int32, np.int64)
 
 
 def _counts_from_zero(result: Thing, states: Sequence[Thing], initial: Sequence[Thing], plan: _Plan) -> bool:
@@ -308,36 +305,30 @@ class _Building:
     def results(self) -> list[Thing]:
         """The final states."""
         op, plan = self.op, self.plan
-        start = {index: op.builder.used(self._tensor(index)) for index in self.carried}
-        going = (
-            op.constant(np.array(True))
-            if plan.rounds is not None
-            else self._holds(self.initial, op.builder.graph)
-        )
-        inner = Graph()
-        number = Value(op.builder.unique("round"), TensorProto.INT64, ())
-        holds = Value(op.builder.unique("going"), TensorProto.BOOL, ())
-        with op.builder.into(inner):
+        start = {index: self._tensor(index) for index in self.carried}
+        counted = plan.rounds is not None
+        going = op.constant(np.array(True)) if counted else self._holds(self.initial, op.builder.graph)
+        number, holds = op.builder.input("round", np.int64, ()), op.builder.input("going", np.bool_, ())
+        with op.builder.into(Graph()) as inner:
             states = self._states(number)
             after = _sound(self.body([states[index] for index in range(len(states))], inner))
-            new = [own(op, self._carry(index, after[index])) for index in self.carried]
-            scans = [own(op, _written(after[index])) for index in sorted(plan.scanned)]
-            kept = own(op, holds if plan.rounds is not None else self._holds(after, inner))
+            new = [handed_out(self._carry(index, after[index])) for index in self.carried]
+            scans = [handed_out(_written(after[index])) for index in sorted(plan.scanned)]
+            kept = holds if counted else self._holds(after, inner)
         inputs = [number, holds, *(self._inside[index] for index in self.carried)]
-        count = None if plan.rounds is None else op.constant(np.int64(plan.rounds))
-        outputs = self._outputs(start, new, scans)
-        node = helper.make_node(
+        types = [
+            (value.dtype, common(start[index].dims, value.dims))
+            for index, value in zip(self.carried, new, strict=True)
+        ]
+        types += [
+            (value.dtype, None if value.dims is None else (plan.rounds, *value.dims)) for value in scans
+        ]
+        outputs = op.builder.declared(
             "Loop",
-            [
-                op.builder.used(count).name if count else "",
-                op.builder.used(going).name,
-                *(start[i].name for i in self.carried),
-            ],
-            [value.name for value in outputs],
-            name=op.builder.unique(op.builder.scope),
-            body=graph_message(inner, "body", inputs, [kept, *new, *scans]),
+            [None if plan.rounds is None else op.constant(np.int64(plan.rounds)), going, *start.values()],
+            types,
+            body=op.builder.subgraph(inner, "body", inputs, [kept, *new, *scans]),
         )
-        op.builder.append(node)
         return self._final(outputs)
 
     def _tensor(self, index: int) -> Value:
@@ -351,7 +342,7 @@ class _Building:
     def _holds(self, states: Sequence[Thing], graph: Graph) -> Value:
         holds = _sound([self.condition(states, graph)])[0]
         assert isinstance(holds, Value)
-        return holds if holds.shape in ((), None) else self.op.reshape(holds)
+        return holds if holds.dims in ((), None) else holds.reshape()
 
     def _states(self, number: Value) -> list[Thing]:
         op, plan = self.op, self.plan
@@ -366,8 +357,8 @@ class _Building:
                 states.append(replace(thing, tracker=Tracker(), writes=()))
             elif index in self.carried:
                 tensor = self._tensor(index)
-                shape = tensor.shape if isinstance(thing, TensorList) else plan.shapes.get(index)
-                inside = Value(op.builder.unique(op.builder.scope), tensor.dtype, shape)
+                shape = tensor.dims if isinstance(thing, TensorList) else plan.shapes.get(index)
+                inside = op.builder.input(f"{op.builder.scope}.state", tensor.dtype, shape)
                 self._inside[index] = inside
                 if isinstance(thing, TensorList):
                     states.append(replace(thing, stacked=inside, shape=(shape or ())[1:]))
@@ -379,7 +370,7 @@ class _Building:
 
     def _counter(self, number: Value, start: Value, step: int) -> Value:
         op = self.op
-        value = op.cast(number, start.dtype)
+        value = number.cast(start.dtype)
         if step != 1:
             value = op.add("Mul", value, op.like(step, start))
         assert start.constant is not None
@@ -388,20 +379,7 @@ class _Building:
     def _carry(self, index: int, thing: Thing) -> Thing:
         return stacked(self.op, thing) if isinstance(thing, TensorList) else thing
 
-    def _outputs(self, start: dict[int, Value], new: list[Value], scans: list[Value]) -> list[Value]:
-        unique, scope = self.op.builder.unique, self.op.builder.scope
-        carried = [
-            Value(unique(scope), value.dtype, common(start[index].shape, value.shape))
-            for index, value in zip(self.carried, new, strict=True)
-        ]
-        return carried + [
-            Value(
-                unique(scope), value.dtype, None if value.shape is None else (self.plan.rounds, *value.shape)
-            )
-            for value in scans
-        ]
-
-    def _final(self, outputs: list[Value]) -> list[Thing]:
+    def _final(self, outputs: Sequence[Value]) -> list[Thing]:
         op, plan = self.op, self.plan
         final: list[Thing] = list(self.initial)
         for index, value in zip([*self.carried, *sorted(plan.scanned)], outputs, strict=True):
@@ -410,7 +388,7 @@ class _Building:
                 assert isinstance(thing, TensorList)
                 value = self._padded(value, thing)
             if isinstance(thing, TensorList):
-                final[index] = replace(thing, stacked=value, shape=(value.shape or ())[1:])
+                final[index] = replace(thing, stacked=value, shape=(value.dims or ())[1:])
             else:
                 final[index] = value
         for index, step in plan.steps.items():
@@ -428,7 +406,7 @@ class _Building:
         length = op.known_ints(thing.length, "number of elements")[0]
         if length <= rounds:
             return rows
-        whole = stacked(op, replace(thing, shape=(rows.shape or ())[1:]))
+        whole = stacked(op, replace(thing, shape=(rows.dims or ())[1:]))
         rest = op.slice(whole, [rounds], [length], [0])
         padded: Value = op.add("Concat", rows, rest, axis=0)
         return padded

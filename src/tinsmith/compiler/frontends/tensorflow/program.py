@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinsmith.compiler.frontends.tensorflow.builder import Shape
 from tinsmith.compiler.frontends.tensorflow.messages import Message, type_name
 from tinsmith.compiler.frontends.tensorflow.scope import Library
 from tinsmith.compiler.frontends.tensorflow.tensors import STRING, dtype_of, shape_of
 from tinsmith.compiler.frontends.tensorflow.variables import by_name
+from tinsmith.compiler.shaping.builder import Dims
 from tinsmith.compiler.shaping.findings import Findings, shown
 from tinsmith.compiler.shaping.inputs import model_shape
+from tinsmith.spec.frameworks import Version
 
 DEFAULT_SIGNATURE = "serving_default"
 _INITIALISER = "__saved_model_init_op"
 _KNOWN_SHAPES = 24
 """The version of graphs since which a placeholder without dimensions is a scalar; before, anything."""
+
+_KNOWN_SHAPES_SINCE = (1, 4)
+"""A version of TensorFlow whose graphs are of that version or later."""
 
 _NO_OUTPUTS = frozenset(
     [
@@ -80,7 +84,7 @@ class Feed:
     """In the graph."""
     type: int
     """TensorFlow's number of the element type."""
-    shape: Shape
+    shape: Dims
     optional: bool = False
     """The file has a value for it."""
 
@@ -98,8 +102,13 @@ class Program:
     warnings: list[str] = field(default_factory=list)
 
 
-def frozen(graph: Message, output_names: list[str] | None, findings: Findings) -> Program:
-    """A graph whose variables are constants; without `output_names` whatever nothing follows is an output."""
+def frozen(
+    graph: Message, output_names: list[str] | None, findings: Findings, version: Version | None = None
+) -> Program:
+    """A graph whose variables are constants; without `output_names` whatever nothing follows is an output.
+
+    `version` is what the request says of TensorFlow; it counts where the graph does not tell.
+    """
     nodes = by_name(graph.node)
     if len(nodes) < len(graph.node):
         findings.damaged("it has several nodes of one name")
@@ -111,7 +120,8 @@ def frozen(graph: Message, output_names: list[str] | None, findings: Findings) -
             '{"output_names": ["name:0"]}'
         )
     findings.stop()
-    old = graph.versions.producer < _KNOWN_SHAPES
+    told = graph.versions.producer
+    old = told < _KNOWN_SHAPES if told or version is None else version < _KNOWN_SHAPES_SINCE
     reached = _reached(nodes, outputs.values())
     feeds = [
         _feed(node, old)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from onnx import TensorProto, helper
 
-from tinsmith.compiler.frontends.tensorflow.builder import Array, Builder, Graph, Shape, Value
 from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.scope import Guards, Scope
-from tinsmith.compiler.frontends.tensorflow.tensors import onnx_type, shape_of
+from tinsmith.compiler.frontends.tensorflow.tensors import number_type, shape_of
 from tinsmith.compiler.frontends.tensorflow.things import Thing, Unsupported
+from tinsmith.compiler.shaping.builder import Array, Builder, Dims, DType, Graph, Value
 
 Rule = Callable[..., Any]
 
@@ -23,7 +22,7 @@ MAX_MADE = 1 << 22
 class Interpreting(Protocol):
     """What operators that steer ask of the interpreter."""
 
-    builder: Builder
+    builder: Builder[Value]
     variable: Callable[[str], Value]
 
     def evaluate(self, scope: Scope, references: Iterable[str]) -> list[Thing]:
@@ -72,7 +71,7 @@ class Op:
         self.interpreter = interpreter
         self.scope = scope
         self.node = node
-        self.builder: Builder = interpreter.builder
+        self.builder: Builder[Value] = interpreter.builder
         self.add = interpreter.builder.add
         self.several = interpreter.builder.several
         self.constant = interpreter.builder.constant
@@ -103,11 +102,11 @@ class Op:
         found = list(self.node.attr[name].list.i) if name in self.node.attr else []
         return found or list(default)
 
-    def type_of(self, name: str, default: int) -> int:
-        """The element type of ONNX that the attribute `name` tells; `default` is a type of TensorFlow."""
-        return onnx_type(self.node.attr[name].type if name in self.node.attr else default)
+    def type_of(self, name: str, default: int) -> DType:
+        """The element type that the attribute `name` tells; `default` is TensorFlow's number of one."""
+        return number_type(self.node.attr[name].type if name in self.node.attr else default)
 
-    def shape_of(self, name: str) -> Shape:
+    def shape_of(self, name: str) -> Dims:
         return shape_of(self.node.attr[name].shape) if name in self.node.attr else None
 
     def known(self, value: Value, what: str) -> Array:
@@ -137,59 +136,15 @@ class Op:
             raise ValueError(f"its {what} is {found}, expected from {-rank} to {rank - 1}")
         return [axis % rank for axis in found]
 
-    def cast(self, value: Value, dtype: int) -> Value:
-        """`value` as elements of an ONNX type."""
-        if value.dtype == dtype:
-            return value
-        if value.constant is not None:
-            return self.constant(value.constant.astype(helper.tensor_dtype_to_np_dtype(dtype)))
-        result: Value = self.add("Cast", value, to=dtype)
-        return result
-
-    def int64(self, value: Value) -> Value:
-        """`value` as ONNX wants sizes and axes."""
-        return self.cast(value, TensorProto.INT64)
-
-    def vector(self, value: Value) -> Value:
-        """A number as a vector of one."""
-        result: Value = self.add("Reshape", value, self.ints(-1))
-        return result
-
     def like(self, number: float, value: Value) -> Value:
         """`number` in the type of `value`."""
-        return self.constant(np.array(number).astype(value.numpy))
+        return self.constant(np.array(number).astype(value.dtype))
 
-    def transpose(self, value: Value, *perm: int) -> Value:
-        if list(perm) == list(range(len(perm))):
-            return value
-        result: Value = self.add("Transpose", value, perm=perm)
-        return result
-
-    def reshape(self, value: Value, *sizes: int) -> Value:
-        result: Value = self.add("Reshape", value, self.ints(*sizes))
-        return result
-
-    def fixed(self, value: Value, shape: Shape) -> Value:
+    def fixed(self, value: Value, shape: Dims) -> Value:
         """`value`, whose sizes the run tells, in the `shape` that the file says it has."""
-        if shape is None or None in shape or value.shape is None or None not in value.shape:
+        if shape is None or None in shape or value.dims is None or None not in value.dims:
             return value
-        return self.reshape(value, *(size or 0 for size in shape))
-
-    def squeeze(self, value: Value, *axes: int) -> Value:
-        result: Value = self.add("Squeeze", value, self.ints(*axes))
-        return result
-
-    def unsqueeze(self, value: Value, *axes: int) -> Value:
-        result: Value = self.add("Unsqueeze", value, self.ints(*axes))
-        return result
+        return value.reshape(*(size or 0 for size in shape))
 
     def slice(self, value: Value, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int]) -> Value:
-        result: Value = self.add("Slice", value, self.ints(*starts), self.ints(*ends), self.ints(*axes))
-        return result
-
-    def sizes(self, value: Value) -> list[int]:
-        """The sizes of `value`, all of which have to be known."""
-        shape = value.shape
-        if shape is None or None in shape:
-            raise Unsupported("it works on a tensor whose sizes only the run tells")
-        return [size or 0 for size in shape]
+        return value.op("Slice", self.ints(*starts), self.ints(*ends), self.ints(*axes))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tinsmith.compiler.frontends.tensorflow.builder import Graph, Value
 from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.things import Dead, Refused, Thing
+from tinsmith.compiler.shaping.builder import Graph, Value
 from tinsmith.compiler.shaping.findings import shown
 
 Guards = frozenset[tuple[Value, bool]]

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
 
-from tinsmith.compiler.frontends.tensorflow.builder import Graph, Shape, Value
 from tinsmith.compiler.frontends.tensorflow.interpreter import described, merged
-from tinsmith.compiler.frontends.tensorflow.messages import Message
 from tinsmith.compiler.frontends.tensorflow.registry import Op, steers
 from tinsmith.compiler.frontends.tensorflow.tensors import STRING, array_of
 from tinsmith.compiler.frontends.tensorflow.things import (
@@ -20,6 +17,7 @@ from tinsmith.compiler.frontends.tensorflow.things import (
     Thing,
     Unsupported,
 )
+from tinsmith.compiler.shaping.builder import Dims, Graph, Value
 
 
 @steers("Const", "HostConst")
@@ -160,9 +158,7 @@ def if_(op: Op, predicate: Thing, *inputs: Thing) -> Any:
     if isinstance(predicate, Refused):
         return predicate
     assert isinstance(predicate, Value)
-    return branches(
-        op, op.cast(predicate, TensorProto.BOOL) if predicate.shape == () else predicate, names, inputs
-    )
+    return branches(op, predicate.cast(np.bool_) if predicate.dims == () else predicate, names, inputs)
 
 
 @steers("Case", "StatelessCase")
@@ -188,62 +184,32 @@ def branches(op: Op, predicate: Value, names: list[str], inputs: tuple[Thing, ..
         return op.interpreter.call(op.scope, taken, inputs, name)
     graphs, results = [], []
     for function in names:
-        graph = Graph()
-        with op.builder.into(graph):
+        with op.builder.into(Graph()) as graph:
             found = op.interpreter.call(op.scope, function, inputs, name, graph)
-            refused = [thing for thing in found if isinstance(thing, Refused)]
-            if refused:
-                return merged(refused)
-            results.append([own(op, thing) for thing in found])
+        refused = [thing for thing in found if isinstance(thing, Refused)]
+        if refused:
+            return merged(refused)
+        results.append([handed_out(thing) for thing in found])
         graphs.append(graph)
-    return _if(op, predicate, graphs, results)
+    if any(yes.dtype != no.dtype for yes, no in zip(*results, strict=True)):
+        raise ValueError("its branches give different types")
+    types = [(yes.dtype, common(yes.dims, no.dims)) for yes, no in zip(*results, strict=True)]
+    bodies = {
+        f"{side}_branch": op.builder.subgraph(graph, side, [], values)
+        for side, graph, values in zip(("then", "else"), graphs, results, strict=True)
+    }
+    return op.builder.declared("If", [predicate], types, **bodies) if types else []
 
 
-def own(op: Op, thing: Thing) -> Value:
-    """`thing` as a result of the graph that is being built, under a name of its own."""
+def handed_out(thing: Thing) -> Value:
+    """`thing` as a result of a branch or a round."""
     if not isinstance(thing, Value):
         raise Unsupported(f"a branch or a loop hands out {described(thing)}")
-    source = op.builder.used(thing)
-    result = Value(op.builder.unique(op.builder.scope), thing.dtype, thing.shape)
-    op.builder.append(helper.make_node("Identity", [source.name], [result.name], name=result.name))
-    return result
+    return thing
 
 
-def _if(op: Op, predicate: Value, graphs: list[Graph], results: list[list[Value]]) -> Any:
-    outputs = []
-    for yes, no in zip(*results, strict=True):
-        if yes.dtype != no.dtype:
-            raise ValueError("its branches give different types")
-        outputs.append(Value(op.builder.unique(op.builder.scope), yes.dtype, common(yes.shape, no.shape)))
-    if not outputs:
-        return []
-    then_branch, else_branch = (
-        graph_message(graph, name, [], values)
-        for graph, name, values in zip(graphs, ("then", "else"), results, strict=True)
-    )
-    node = helper.make_node(
-        "If",
-        [op.builder.used(predicate).name],
-        [value.name for value in outputs],
-        name=op.builder.unique(op.builder.scope),
-        then_branch=then_branch,
-        else_branch=else_branch,
-    )
-    op.builder.append(node)
-    return outputs
-
-
-def common(one: Shape, other: Shape) -> Shape:
+def common(one: Dims, other: Dims) -> Dims:
     """The shape of what may have either."""
     if one is None or other is None or len(one) != len(other):
         return None
     return tuple(a if a == b else None for a, b in zip(one, other, strict=True))
-
-
-def graph_message(graph: Graph, name: str, inputs: list[Value], outputs: list[Value]) -> Message:
-    """A graph for inside a node."""
-    taken, given = (
-        [helper.make_tensor_value_info(value.name, value.dtype, value.shape) for value in values]
-        for values in (inputs, outputs)
-    )
-    return helper.make_graph(graph.nodes, name, taken, given)

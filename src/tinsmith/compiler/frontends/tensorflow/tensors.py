@@ -8,7 +8,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper
 
 from tinsmith.compiler.frontends.tensorflow.messages import Message, type_name
 from tinsmith.spec.data_input import MAX_RANK
@@ -59,12 +58,12 @@ def dtype_of(number: int) -> np.dtype[Any] | None:
     return None if found is None else np.dtype(found)
 
 
-def onnx_type(number: int) -> int:
-    """The element type of ONNX for that of TensorFlow. Raises ValueError for one that is no number."""
+def number_type(number: int) -> np.dtype[Any]:
+    """The numpy type of TensorFlow's element type `number`. Raises ValueError for one that is no number."""
     dtype = dtype_of(number)
     if dtype is None:
         raise ValueError(f"its type is {type_name(number)}, expected a type of numbers")
-    return int(helper.np_dtype_to_tensor_dtype(dtype))
+    return dtype
 
 
 def shape_of(message: Message) -> tuple[int | None, ...] | None:

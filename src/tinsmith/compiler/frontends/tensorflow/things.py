@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tinsmith.compiler.frontends.tensorflow.builder import Shape, Value
+from tinsmith.compiler.shaping.builder import Dims, DType, Value
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,15 @@ class Refused:
     """Forms of operators that are not compiled, in words."""
     damage: frozenset[str] = frozenset()
     """Contradictions, in words."""
+    stand_in: Value | None = field(default=None, compare=False)
+    """A tensor by which to look for refusals among the nodes behind this one."""
 
     def __or__(self, other: Refused) -> Refused:
         return Refused(
-            self.operators | other.operators, self.limits | other.limits, self.damage | other.damage
+            self.operators | other.operators,
+            self.limits | other.limits,
+            self.damage | other.damage,
+            self.stand_in or other.stand_in,
         )
 
 
@@ -51,8 +56,8 @@ class TensorList:
     """A list or an array of tensors, all of one shape, as one tensor with the places along its first axis."""
 
     length: Value
-    dtype: int
-    shape: Shape
+    dtype: DType
+    shape: Dims
     """Of one element."""
     stacked: Value | None = None
     """None: nothing was written, all elements are zeros."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from tinsmith.compiler.frontends.tensorflow.builder import Builder, Value
 from tinsmith.compiler.frontends.tensorflow.bundle import Bundle
 from tinsmith.compiler.frontends.tensorflow.messages import Message, TrackableObjectGraph
 from tinsmith.compiler.frontends.tensorflow.scope import Library
+from tinsmith.compiler.shaping.builder import Builder, Value
 from tinsmith.compiler.shaping.findings import shown
 
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -27,7 +27,7 @@ _ASSIGNMENTS = ("AssignVariableOp", "Assign")
 class Variables:
     """The contents of variables by the names of their nodes."""
 
-    builder: Builder
+    builder: Builder[Value]
     nodes: Mapping[str, Message]
     bundle: Bundle | None
     missing: str

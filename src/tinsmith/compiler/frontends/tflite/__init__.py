@@ -12,15 +12,13 @@ from tinsmith.compiler.frontends.tflite.files import find_model, parse
 from tinsmith.compiler.frontends.tflite.model import Model
 from tinsmith.compiler.ir.network import Network, Original
 from tinsmith.compiler.shaping import Origin, shape
-from tinsmith.compiler.shaping.findings import Findings, shown
-from tinsmith.compiler.shaping.inputs import Adapt, Declared, model_shape
+from tinsmith.compiler.shaping.findings import Findings
+from tinsmith.compiler.shaping.inputs import Adapt, Declared
 from tinsmith.compiler.toolchains import original
-from tinsmith.errors import ClientError
 from tinsmith.spec.data_input import InputConfig
 from tinsmith.spec.request import CompileRequest
 
 ANSWER = Path(__file__).with_name("answer.py")
-_IMAGE_RANK = 4
 
 
 def read(directory: Path, request: CompileRequest) -> Network:
@@ -66,7 +64,8 @@ def _rounds(model: Model) -> bool:
 
 
 def _derived(model: Model) -> str | None:
-    """The shapes that a run without any wish has: batches of open size have one element."""
+    """The shapes that a run without any wish has: batches of open size have one element. None where the file
+    leaves more open."""
     main = model.subgraphs[0]
     tensors = [main.tensors[index] for index in main.inputs]
     shapes = {
@@ -75,7 +74,8 @@ def _derived(model: Model) -> str | None:
         if tensor.shape is not None
     }
     known = {name: list(sizes) for name, sizes in shapes.items() if min(sizes, default=1) > 0}
-    return json.dumps(known) if known else None
+    complete = all(tensor_name(tensor) in known for tensor in tensors)
+    return json.dumps(known) if known and complete else None
 
 
 def _habits(model: Model) -> Adapt:
@@ -91,33 +91,10 @@ def _habits(model: Model) -> Adapt:
     other |= {name.removesuffix(":0").removeprefix("serving_default_"): name for name in names}
 
     def adapt(configs: Sequence[InputConfig], declared: Sequence[Declared]) -> Sequence[InputConfig]:
-        renamed = [
+        return [
             config if config.name is None or config.name in names
             else replace(config, name=other.get(config.name, config.name))
             for config in configs
         ]  # fmt: skip
-        by_name = {item.name: item for item in declared}
-        problems = [
-            f"DataInputConfig: Input {shown(item.name)} has wrong shape in Input Shape dictionary. "
-            f"Input shapes should be provided in NHWC format: found {list(sizes)}, "
-            f"expected {model_shape(item.shape)}"
-            for config in renamed
-            for item in [by_name.get(config.name or "")]
-            for sizes in [config.static_shape]
-            if item is not None and sizes is not None and _is_planes(sizes, item.shape)
-        ]
-        if problems:
-            raise ClientError("InputConfiguration", problems)
-        return renamed
 
     return adapt
-
-
-def _is_planes(sizes: tuple[int, ...], wanted: Sequence[object] | None) -> bool:
-    """Whether `sizes` are those of the image `wanted` with its channels in front."""
-    if wanted is None or not len(sizes) == len(wanted) == _IMAGE_RANK:
-        return False
-    moved = (sizes[0], *sizes[2:], sizes[1])
-    fits = [size == want or not isinstance(want, int) for size, want in zip(moved, wanted, strict=True)]
-    as_given = [size == want or not isinstance(want, int) for size, want in zip(sizes, wanted, strict=True)]
-    return all(fits) and not all(as_given)

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx import helper
 
 from tinsmith.compiler.frontends.tflite import schema
-from tinsmith.compiler.frontends.tflite.graph import TYPES, Graph, Message, Operand, Refusal, declare
-from tinsmith.compiler.frontends.tflite.layer import Arranged, Layer, Result
+from tinsmith.compiler.frontends.tflite.layer import Arranged, Codes, Layer, Result
 from tinsmith.compiler.frontends.tflite.model import Model, Operator, Subgraph, Tensor
 from tinsmith.compiler.frontends.tflite.registry import Rule, find
+from tinsmith.compiler.frontends.tflite.scope import TYPES, Conversion, Operand, Refusal, Scope
+from tinsmith.compiler.shaping.builder import Graph, Value
 from tinsmith.compiler.shaping.findings import Findings, shown
 
-OPSET = 26
 LISTED = 20
 """Operators that a refusal names of each kind."""
 DEEPEST = 16
@@ -33,28 +32,23 @@ def convert(model: Model, findings: Findings) -> tuple[onnx.ModelProto, list[str
     """The message, and what the customer should know. Raises ClientError with everything that is refused."""
     refuse_unknown_operators(model, findings)
     findings.stop()
-    message, main = Message(model, findings), model.subgraphs[0]
+    shared, main = Conversion(model, findings), model.subgraphs[0]
+    builder = shared.builder
     if model.other_signatures:
         left = ", ".join(map(shown, model.other_signatures))
-        message.warnings.append(f"the first subgraph is compiled, the signatures {left} are left out")
-    graph = Graph(message, main)
-    inputs = [declare_input(graph, index) for index in dict.fromkeys(main.inputs)]
-    names = _output_names(message, main)
-    convert_operators(graph)
+        shared.warnings.append(f"the first subgraph is compiled, the signatures {left} are left out")
+    scope = Scope(shared, main, builder.main)
+    inputs = [declare_input(scope, index) for index in dict.fromkeys(main.inputs)]
+    names = [builder.unique(tensor_name(main.tensors[index])) for index in main.outputs]
+    convert_operators(scope)
     findings.stop()
-    outputs = [_output(graph, index, name) for index, name in zip(main.outputs, names, strict=True)]
-    for state in message.states.values():
-        if state.changed:
-            inputs.append(declare(state.name, state.dtype, state.shape))
-            name = message.fresh(f"{state.name}:next")
-            graph.nodes.append(_identity(graph.name(state.value, name), name))
-            outputs.append(declare(name, state.dtype, state.shape))
+    outputs = {name: _output(scope, index, name) for index, name in zip(main.outputs, names, strict=True)}
+    for state in shared.states.values():
+        if state.changed and state.given is not None:
+            inputs.append(state.given)
+            outputs[builder.unique(f"{state.given.name}:next")] = scope.named(state.value)
     findings.stop()
-    proto = helper.make_graph(graph.nodes, "TFLite network", inputs, outputs, message.initializers)
-    made = helper.make_model(
-        proto, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=model.description[:100]
-    )
-    return made, message.warnings
+    return builder.model("TFLite network", inputs, outputs, model.description[:100]), shared.warnings
 
 
 def refuse_unknown_operators(model: Model, findings: Findings) -> None:
@@ -88,63 +82,55 @@ def _running(model: Model) -> list[Subgraph]:
     return [model.subgraphs[number] for number in numbers]
 
 
-def convert_operators(graph: Graph) -> None:
+def convert_operators(scope: Scope) -> None:
     """Adds the nodes of every operator; what is refused is noted."""
-    for operator in graph.subgraph.operators:
-        rule = find(operator.kind, operator.is_custom)
-        assert rule is not None
-        try:
-            _convert(graph, operator, rule)
-        except Refusal as refusal:
-            graph.message.findings.refused(f"{_place(operator, graph.subgraph)}: {refusal}")
-        except _MISFITS as error:
-            text = f"{_place(operator, graph.subgraph)}: its inputs and options do not fit together"
-            graph.message.findings.damaged(f"{text}: {str(error)[:200]}")
-        for index in operator.outputs:
-            graph.values.setdefault(index, "")
+    with scope.shared.builder.into(scope.graph):
+        for operator in scope.subgraph.operators:
+            rule = find(operator.kind, operator.is_custom)
+            assert rule is not None
+            try:
+                _convert(scope, operator, rule)
+            except Refusal as refusal:
+                scope.shared.findings.refused(f"{_place(operator, scope.subgraph)}: {refusal}")
+            except _MISFITS as error:
+                text = f"{_place(operator, scope.subgraph)}: its inputs and options do not fit together"
+                scope.shared.findings.damaged(f"{text}: {str(error)[:200]}")
+            for index in operator.outputs:
+                if index not in scope.values:  # what follows from this problem is no other
+                    scope.values[index] = scope.shared.builder.input("nothing", np.float32, None)
 
 
-def enter(layer: Layer, number: int) -> Graph:
-    """A graph for subgraph `number`, its operators still to be converted."""
-    message = layer.graph.message
-    message.entered += 1
-    if not 0 < number < len(message.model.subgraphs):
-        raise Refusal(f"it runs subgraph {number}, expected one of 1 to {len(message.model.subgraphs) - 1}")
-    if layer.graph.depth >= DEEPEST or message.entered > MOST_ENTERED:
+def enter(layer: Layer, number: int, graph: Graph) -> Scope:
+    """Subgraph `number` as nodes of `graph`, its operators still to be converted."""
+    shared = layer.scope.shared
+    shared.entered += 1
+    if not 0 < number < len(shared.model.subgraphs):
+        raise Refusal(f"it runs subgraph {number}, expected one of 1 to {len(shared.model.subgraphs) - 1}")
+    if layer.scope.depth >= DEEPEST or shared.entered > MOST_ENTERED:
         raise Refusal("subgraphs that run one another without end")
-    return Graph(message, message.model.subgraphs[number], layer.graph)
+    return Scope(shared, shared.model.subgraphs[number], graph, layer.scope)
 
 
 def inline(graph: Graph, layer: Layer, number: int, arguments: Sequence[Operand]) -> list[Operand]:
     """Adds the nodes of subgraph `number` to `graph`; gives its outputs."""
-    inner = enter(layer, number)
+    inner = enter(layer, number, graph)
     wanted = inner.subgraph.inputs
     if len(arguments) != len(wanted):
         raise Refusal(f"it gives {len(arguments)} values to subgraph {number}, expected {len(wanted)}")
-    inner.nodes = graph.nodes
     inner.values.update(zip(wanted, arguments, strict=True))
     convert_operators(inner)
     return results_of(inner)
 
 
-def results_of(graph: Graph) -> list[Operand]:
+def results_of(scope: Scope) -> list[Operand]:
     """What the outputs of a converted subgraph hold."""
-    return [graph.stored(graph.subgraph.tensors[index]) for index in graph.subgraph.outputs]
+    return [scope.stored(scope.subgraph.tensors[index]) for index in scope.subgraph.outputs]
 
 
-def finish(graph: Graph, inputs: Sequence[onnx.ValueInfoProto], values: Sequence[Operand]) -> onnx.GraphProto:
+def finish(scope: Scope, inputs: Sequence[Value], values: Sequence[Operand]) -> onnx.GraphProto:
     """The body with `values` as its outputs."""
-    name = graph.subgraph.name or "subgraph"
-    outputs = []
-    for value in values:
-        result = graph.message.fresh(f"{name}/output")
-        graph.nodes.append(_identity(graph.name(value, name), result))
-        outputs.append(onnx.ValueInfoProto(name=result))
-    return helper.make_graph(graph.nodes, name, inputs, outputs)
-
-
-def _output_names(message: Message, subgraph: Subgraph) -> list[str]:
-    return [message.fresh(tensor_name(subgraph.tensors[index])) for index in subgraph.outputs]
+    name = scope.subgraph.name or "subgraph"
+    return scope.shared.builder.subgraph(scope.graph, name, inputs, list(map(scope.named, values)))
 
 
 def tensor_name(tensor: Tensor) -> str:
@@ -152,62 +138,55 @@ def tensor_name(tensor: Tensor) -> str:
     return tensor.name or f"tensor_{tensor.index}"
 
 
-def declare_input(graph: Graph, index: int) -> onnx.ValueInfoProto:
-    """Makes tensor `index` an input of `graph`."""
-    tensor = graph.subgraph.tensors[index]
-    name = graph.message.fresh(tensor_name(tensor))
-    graph.values[index] = name
-    if tensor.dtype not in TYPES:
-        graph.message.findings.refused(
-            f"{tensor.dtype} input: the model has the input {shown(name)}, which is not compiled"
+def declare_input(scope: Scope, index: int) -> Value:
+    """Makes tensor `index` an input of the model."""
+    tensor = scope.subgraph.tensors[index]
+    name, dtype = tensor_name(tensor), tensor.dtype
+    if dtype not in TYPES:
+        scope.shared.findings.refused(
+            f"{dtype} input: the model has the input {shown(name)}, which is not compiled"
         )
-        return declare(name, "float32", tensor.shape)
-    return declare(name, tensor.dtype, tensor.shape)
+        dtype = "float32"
+    sizes = None if tensor.shape is None else [None if size < 0 else size for size in tensor.shape]
+    value = scope.values[index] = scope.shared.builder.input(name, dtype, sizes)
+    return value
 
 
-def _output(graph: Graph, index: int, name: str) -> onnx.ValueInfoProto:
-    tensor = graph.subgraph.tensors[index]
-    try:
-        value = graph.name(graph.stored(tensor), name)
-    except Refusal:
-        graph.message.findings.damaged(f"the output {shown(name)} is computed by no operator")
-        value = ""
-    graph.nodes.append(_identity(value, name))
+def _output(scope: Scope, index: int, name: str) -> Value:
+    tensor = scope.subgraph.tensors[index]
     if tensor.dtype not in TYPES:
-        graph.message.findings.refused(
+        scope.shared.findings.refused(
             f"{tensor.dtype} output: the model has the output {shown(name)}, which is not compiled"
         )
-        return declare(name, "float32", None)
-    return helper.make_tensor_value_info(name, TYPES[tensor.dtype], None)
+    try:
+        return scope.named(scope.stored(tensor))
+    except Refusal:
+        scope.shared.findings.damaged(f"the output {shown(name)} is computed by no operator")
+        return scope.shared.builder.constant(0.0)
 
 
-def _identity(value: str, name: str) -> onnx.NodeProto:
-    return helper.make_node("Identity", [value], [name], name=name)
+def _convert(scope: Scope, operator: Operator, rule: Rule) -> None:
+    activation = Layer(scope, operator).activation if rule.activates else "NONE"
+    layer = Layer(scope, operator, rule.moves and activation == "NONE" and _one_scale(scope, operator))
+    with scope.shared.builder.layer(layer.name):
+        results = rule.convert(layer)
+        results = results if isinstance(results, tuple) else (results,)
+        if len(results) < len(layer.outputs):
+            raise Refusal(f"it has {len(layer.outputs)} outputs, expected {len(results)}")
+        for tensor, result in zip(layer.outputs, results, strict=False):
+            scope.values[tensor.index] = _stored(layer, tensor, result, activation)
 
 
-def _convert(graph: Graph, operator: Operator, rule: Rule) -> None:
-    activation = schema.ACTIVATIONS[0]
-    if rule.activates:
-        number = int(operator.options.get("activation", 0))
-        known = 0 <= number < len(schema.ACTIVATIONS)
-        activation = schema.ACTIVATIONS[number] if known else f"number {number}"
-    layer = Layer(graph, operator, rule.moves and activation == "NONE" and _one_scale(graph, operator))
-    results = rule.convert(layer)
-    results = results if isinstance(results, tuple) else (results,)
-    if len(results) < len(layer.outputs):
-        raise Refusal(f"it has {len(layer.outputs)} outputs, expected {len(results)}")
-    for tensor, result in zip(layer.outputs, results, strict=False):
-        graph.values[tensor.index] = _stored(layer, tensor, result, activation)
-
-
-def _one_scale(graph: Graph, operator: Operator) -> bool:
-    tensors = [graph.subgraph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
+def _one_scale(scope: Scope, operator: Operator) -> bool:
+    tensors = [scope.subgraph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
     forms = [tensor.quantization for tensor in tensors if tensor.is_quantised and tensor.dtype != "int32"]
     return all(form is not None and form.same(forms[0]) for form in forms)
 
 
 def _stored(layer: Layer, tensor: Tensor, result: Result, activation: str) -> Operand:
     """What the tensor holds: the result behind its activation, as integers where the tensor is quantised."""
+    if isinstance(result, Codes):
+        return result.value if result.order is None else result.value.transpose(*result.order)
     order = result.order if isinstance(result, Arranged) else None
     value = result.value if isinstance(result, Arranged) else result
     if isinstance(value, np.ndarray):
@@ -226,10 +205,10 @@ def _stored(layer: Layer, tensor: Tensor, result: Result, activation: str) -> Op
         value = layer.emit(
             "QuantizeLinear", value, form.scale.reshape(()), form.zero.astype(tensor.dtype).reshape(())
         )
-    return value if order is None else layer.transpose(value, order)
+    return value if order is None else value.transpose(*order)
 
 
-def activate(layer: Layer, value: str, activation: str, dtype: str = "float32") -> str:
+def activate(layer: Layer, value: Value, activation: str, dtype: str = "float32") -> Value:
     """The activation that TFLite knows by this name."""
     if activation == "NONE":
         return value

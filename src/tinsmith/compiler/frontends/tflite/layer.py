@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import LARGEST, TYPES, Graph, Operand, Refusal
+from tinsmith.compiler.frontends.tflite import schema
 from tinsmith.compiler.frontends.tflite.model import Operator, Tensor
+from tinsmith.compiler.frontends.tflite.scope import LARGEST, TYPES, Operand, Refusal, Scope
+from tinsmith.compiler.frontends.tflite.sinking import sunk
+from tinsmith.compiler.shaping.builder import Value, element
 
 TO_PLANES = (0, 3, 1, 2)
 """Channels before rows and columns, as ONNX has images, from TFLite's order: behind them."""
@@ -21,22 +24,32 @@ FROM_PLANES = (0, 2, 3, 1)
 class Arranged:
     """A result whose dimensions are still to be transposed: behind the activation, and behind rounding."""
 
-    value: str
+    value: Value
     order: tuple[int, ...] = FROM_PLANES
 
 
-Result = Operand | Arranged
+@dataclass(frozen=True)
+class Codes:
+    """The integers of a quantised result, behind activation and rounding."""
+
+    value: Value
+    order: tuple[int, ...] | None = None
+    """In which its dimensions are still to be transposed."""
+
+
+Result = Operand | Arranged | Codes
 Arrange = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 class Layer:
     """What a rule gets."""
 
-    def __init__(self, graph: Graph, operator: Operator, moves: bool = False) -> None:
-        self.graph = graph
+    def __init__(self, scope: Scope, operator: Operator, moves: bool = False) -> None:
+        self.scope = scope
+        self.builder = scope.shared.builder
         self.operator = operator
         self._moves = moves
-        tensors = graph.subgraph.tensors
+        tensors = scope.subgraph.tensors
         self.outputs = tuple(tensors[index] for index in operator.outputs)
         self.name = next((tensor.name for tensor in self.outputs if tensor.name), "") or (
             f"{operator.kind}_{operator.index}"
@@ -59,6 +72,13 @@ class Layer:
         return float(self.operator.options[option])
 
     @property
+    def activation(self) -> str:
+        """What is fused behind the operator, by the name of `schema.ACTIVATIONS`."""
+        number = int(self.operator.options.get("activation", 0))
+        known = 0 <= number < len(schema.ACTIVATIONS)
+        return schema.ACTIVATIONS[number] if known else f"number {number}"
+
+    @property
     def gives_codes(self) -> bool:
         """Whether the rule works on tensors as stored, and so do its results."""
         return self._moves
@@ -76,7 +96,7 @@ class Layer:
         """Input `index`. Raises Refusal where it is left out."""
         if not self.has(index):
             raise self.refuse(f"its input {index} is left out")
-        return self.graph.subgraph.tensors[self.operator.inputs[index]]
+        return self.scope.subgraph.tensors[self.operator.inputs[index]]
 
     def output(self, index: int = 0) -> Tensor:
         """Output `index`."""
@@ -118,8 +138,8 @@ class Layer:
 
     def known(self, index: int) -> NDArray[Any] | None:
         """The elements of a constant input, as stored; None where only the run can tell."""
-        value = self.graph.stored(self.tensor(index))
-        return None if isinstance(value, str) else value
+        value = self.scope.stored(self.tensor(index))
+        return None if isinstance(value, Value) else value
 
     def constant(self, index: int) -> NDArray[Any]:
         """The same. Raises Refusal where only the run can tell."""
@@ -132,35 +152,33 @@ class Layer:
         """The elements of a constant input as whole numbers."""
         return [int(value) for value in self.constant(index).reshape(-1)]
 
-    def value(self, index: int) -> str:
+    def value(self, index: int) -> Value:
         """Input `index` as the rule works on it: as stored if it only moves, as real numbers else."""
         return self.stored(index) if self._moves else self.real(index)
 
-    def stored(self, index: int) -> str:
+    def stored(self, index: int) -> Value:
         """Input `index` as stored."""
         tensor = self.tensor(index)
-        value = self.graph.values[tensor.index] = self.graph.name(
-            self.graph.stored(tensor), tensor.name or self.name
-        )
+        value = self.scope.values[tensor.index] = self.scope.named(self.scope.stored(tensor))
         if tensor.dtype not in (*TYPES, "complex64", "int4", "int2", "uint4"):
             raise self.refuse(f"its input {tensor.name!r} is of type {tensor.dtype}")
         return value
 
-    def real(self, index: int) -> str:
+    def real(self, index: int) -> Value:
         """Input `index` as real numbers where it is quantised, else as it is."""
         tensor = self.tensor(index)
-        if tensor.index not in self.graph.reals:
-            self.graph.reals[tensor.index] = self._real(index, tensor)
-        return self.graph.reals[tensor.index]
+        if tensor.index not in self.scope.reals:
+            self.scope.reals[tensor.index] = self._real(index, tensor)
+        return self.scope.reals[tensor.index]
 
-    def arranged(self, index: int, order: tuple[int, ...] = TO_PLANES) -> str:
+    def arranged(self, index: int, order: tuple[int, ...] = TO_PLANES) -> Value:
         """`value` with its dimensions in `order`. Integers are transposed before they become real numbers: a
         contraction of what was dequantised is one of integers."""
         if self._moves or not self.is_quantised(index) or self.known(index) is not None:
-            return self.transpose(self.value(index), order)
-        return self.dequantised(self.transpose(self.stored(index), order), self.tensor(index), stays=True)
+            return self.value(index).transpose(*order)
+        return self.dequantised(self.stored(index).transpose(*order), self.tensor(index), stays=True)
 
-    def _real(self, index: int, tensor: Tensor) -> str:
+    def _real(self, index: int, tensor: Tensor) -> Value:
         if not self.is_quantised(index):
             return self.stored(index)
         codes = self.known(index)
@@ -173,7 +191,7 @@ class Layer:
         tensor = self.tensor(index)
         return tensor.is_quantised and (tensor.dtype != "int32" or self.known(index) is not None)
 
-    def dequantised(self, codes: Operand, tensor: Tensor, axis: int = 0, stays: bool = False) -> str:
+    def dequantised(self, codes: Operand, tensor: Tensor, axis: int = 0, stays: bool = False) -> Value:
         """The real numbers that `codes` of `tensor` stand for; scales of each channel are along `axis`.
 
         What `stays` is what the next node reads, and no transpose between.
@@ -188,10 +206,10 @@ class Layer:
             scale, zero = scale.reshape(()), zero.reshape(-1)[0]
         inputs = codes, scale, np.asarray(zero)
         if stays:
-            return self.graph.add(self.name, "DequantizeLinear", inputs)[0]
+            return self.builder.add("DequantizeLinear", *inputs)
         return self.emit("DequantizeLinear", *inputs, axis=axis if form.per_axis else None)
 
-    def weights(self, index: int, arrange: Arrange, axis: int, image: int = 0) -> str:
+    def weights(self, index: int, arrange: Arrange, axis: int, image: int = 0) -> Value:
         """Constant weights in another arrangement, with the scales of their channels along `axis` of that.
 
         Where input `image` is quantised, integers as stored that the graph dequantises: a kernel of integers.
@@ -230,33 +248,35 @@ class Layer:
         known = self.known(index)
         if known is not None:
             return known.astype(np.int64)
-        return self.cast(self.stored(index), "int64")
+        return self.stored(index).cast(np.int64)
 
-    def emit(self, kind: str, *inputs: Operand, **attributes: Any) -> str:
-        """Adds a node; gives its output. A constant input may be given as an array, one left out as ""."""
-        return self.graph.emit(self.name, kind, inputs, **attributes)[0]
+    def emit(self, kind: str, *inputs: Operand | None, **attributes: Any) -> Value:
+        """Adds a node; gives its output. What does not mind the order of dimensions comes before transposes
+        of its inputs."""
+        found = sunk(kind, inputs)
+        if found is None:
+            return self.builder.add(kind, *inputs, **attributes)
+        order, inner = found
+        if kind == "Concat":
+            attributes["axis"] = order[attributes["axis"]]
+        return self.builder.add(kind, *inner, **attributes).transpose(*order)
 
-    def emit_all(self, kind: str, *inputs: Operand, outputs: int, **attributes: Any) -> list[str]:
+    def emit_all(self, kind: str, *inputs: Operand | None, outputs: int, **attributes: Any) -> list[Value]:
         """The same for a node of several outputs."""
-        return self.graph.emit(self.name, kind, inputs, outputs, **attributes)
+        return list(self.builder.several(kind, outputs, *inputs, **attributes))
 
-    def put(self, array: NDArray[Any]) -> str:
+    def put(self, array: NDArray[Any]) -> Value:
         """A constant of the graph."""
-        return self.graph.name(np.asarray(array), self.name)
+        return self.builder.constant(np.asarray(array))
 
-    def transpose(self, value: str, order: Sequence[int]) -> str:
-        """`value` with its dimensions in `order`."""
-        return self.graph.transpose(self.name, value, tuple(order))
-
-    def cast(self, value: Operand, dtype: str) -> str:
+    def cast(self, value: Operand, dtype: str) -> Value:
         """`value` as another type."""
         if dtype not in TYPES:
             raise self.refuse(f"it gives numbers of type {dtype}")
-        return self.emit("Cast", value, to=TYPES[dtype])
-
-    def reshape(self, value: Operand, shape: Sequence[int]) -> str:
-        """`value` in a shape, of which -1 is what remains."""
-        return self.emit("Reshape", value, np.array(shape, np.int64), allowzero=1 if 0 in shape else None)
+        named, wanted = self.scope.named(value), np.dtype(dtype)
+        if named.dtype == wanted or named.constant is not None:
+            return named.cast(wanted)
+        return self.emit("Cast", named, to=element(wanted))
 
 
 def scalar(value: float) -> NDArray[np.float32]:

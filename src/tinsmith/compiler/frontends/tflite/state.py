@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import LARGEST, TYPES, Message, State
 from tinsmith.compiler.frontends.tflite.layer import Layer
 from tinsmith.compiler.frontends.tflite.model import Operator, Subgraph, Tensor
+from tinsmith.compiler.frontends.tflite.scope import LARGEST, TYPES, Conversion, State
+from tinsmith.compiler.shaping.builder import Value
 
 
-def read_state(layer: Layer, index: int) -> str:
+def read_state(layer: Layer, index: int) -> Value:
     """What the variable tensor that is input `index` holds; of any other tensor, its value."""
     tensor = layer.tensor(index)
-    if not tensor.is_variable:
-        return layer.real(index)
-    return layer.graph.name(_of_tensor(layer, tensor).value, layer.name)
+    return layer.scope.named(_of_tensor(layer, tensor).value) if tensor.is_variable else layer.real(index)
 
 
-def write_state(layer: Layer, index: int, value: str) -> None:
+def write_state(layer: Layer, index: int, value: Value) -> None:
     """Gives the variable tensor its next value."""
     tensor = layer.tensor(index)
     if tensor.is_variable:
@@ -32,46 +31,46 @@ def write_state(layer: Layer, index: int, value: str) -> None:
 
 
 def _of_tensor(layer: Layer, tensor: Tensor) -> State:
-    if layer.graph.depth:
+    if layer.scope.depth:
         raise layer.refuse("a variable inside a loop or a branch")
     key = f"tensor {tensor.index}"
-    states = layer.graph.message.states
+    states = layer.scope.shared.states
     if key not in states:
-        name = layer.graph.message.fresh(tensor.name or f"state_{tensor.index}")
-        states[key] = State(name, tensor.dtype, tensor.default, name)
+        given = layer.builder.input(tensor.name or f"state_{tensor.index}", tensor.dtype, tensor.default)
+        states[key] = State(given, given)
     return states[key]
 
 
 def variable(layer: Layer, name: str) -> State:
     """The resource variable `name`, of the type and shape that the model's own start gives it."""
-    if layer.graph.depth:
+    if layer.scope.depth:
         raise layer.refuse(f"the variable {name!r} inside a loop or a branch")
-    states = layer.graph.message.states
+    states = layer.scope.shared.states
     if name not in states:
-        start = initial_values(layer.graph.message).get(name)
+        start = initial_values(layer.scope.shared).get(name)
         if start is None:
             raise layer.refuse(f"the variable {name!r} has no constant start")
-        states[name] = _started(layer.graph.message, name, start)
+        states[name] = _started(layer.scope.shared, name, start)
     return states[name]
 
 
-def _started(message: Message, name: str, start: NDArray[Any]) -> State:
+def _started(shared: Conversion, name: str, start: NDArray[Any]) -> State:
     """A variable that no operator of the first subgraph writes is a constant."""
-    main = message.model.subgraphs[0]
+    main = shared.model.subgraphs[0]
     written = {handle_name(main, op.inputs[0]) for op in main.operators if op.kind == "ASSIGN_VARIABLE"}
     if name not in written:
-        return State(name, start.dtype.name, start.shape, start)
+        return State(None, start)
     if start.any():
-        message.warnings.append(
+        shared.warnings.append(
             f"the state {name!r} is to start from values that are not all zero: those of the file"
         )
-    given = message.fresh(name or "state")
-    return State(given, start.dtype.name, start.shape, given)
+    given = shared.builder.input(name or "state", start.dtype, start.shape)
+    return State(given, given)
 
 
-def initial_values(message: Message) -> dict[str, NDArray[Any]]:
+def initial_values(shared: Conversion) -> dict[str, NDArray[Any]]:
     """What the subgraphs that run once write into variables."""
-    model = message.model
+    model = shared.model
     found: dict[str, NDArray[Any]] = {}
     for operator in model.subgraphs[0].operators:
         number = operator.options.get("subgraph", -1)

@@ -32,8 +32,10 @@ def read(directory: Path, request: CompileRequest) -> Model:
     """
     path = find(directory)
     saved = parse(path.read_bytes(), str(path.relative_to(directory)))
-    check_features(request.data_input_config, saved)
-    return replace(model_of(saved), files=(path.relative_to(directory).as_posix(),))
+    ignored = check_features(request.data_input_config, saved)
+    model = model_of(saved)
+    files = (path.relative_to(directory).as_posix(),)
+    return replace(model, files=files, warnings=(*ignored, *model.warnings))
 
 
 def model_of(saved: Saved) -> Model:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinsmith.compiler.formats import ubjson
 from tinsmith.compiler.frontends.xgboost.fields import Fields
+from tinsmith.compiler.frontends.xgboost.objectives import objective_problems
 from tinsmith.compiler.frontends.xgboost.saved import Saved, Tree, Trees
 from tinsmith.errors import ClientError
 
@@ -58,7 +59,8 @@ def _saved(value: Any, place: str) -> Saved:
         body = _trees(booster.child("model"), None)
     else:
         text = f"{place}: the booster {name!r:.80} is not known; known are dart, gblinear, gbtree."
-        raise ClientError("OperatorNotImplemented", text)
+        objective = objective_problems(learner.child("objective").text("name"), place)
+        raise ClientError("OperatorNotImplemented", [text, *objective])
     return Saved(
         place=place,
         version=tuple(root.integers("version").tolist()) if "version" in root.values else (1, 0),

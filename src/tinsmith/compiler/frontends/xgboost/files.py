@@ -15,6 +15,7 @@ from tinsmith.compiler.frontends.xgboost.document import read_json, read_ubjson
 from tinsmith.compiler.frontends.xgboost.saved import Saved
 from tinsmith.errors import ClientError
 
+INVALID = "Invalid XGBoost model. Please make sure the framework you select is correct: "
 _SNIFFED = 4096  # bytes; every format shows itself in fewer
 _USER_FILES = frozenset({"hyperparams.json", "model-shapes.json"})
 _USER_SUFFIXES = frozenset({".py", ".pyc", ".md", ".txt", ".csv", ".html", ".sh", ".toml", ".yaml", ".yml"})
@@ -34,9 +35,13 @@ def find(directory: Path) -> Path:
         return models[0]
     named = ", ".join(str(path.relative_to(directory)) for path in (models or files)[:20]) or "no files"
     if models:
-        text = f"expected one XGBoost model, found {len(models)}: {named}."
+        text = (
+            "Exactly one model file is allowed for XGBoost model: expected one XGBoost model, found "
+            f"{len(models)}: {named}."
+        )
     else:
-        text = f"no XGBoost model (JSON, UBJSON, binary or pickle) among the input files; found {named}."
+        formats = "JSON, UBJSON, binary or pickle"
+        text = f"{INVALID}no XGBoost model ({formats}) among the input files; found {named}."
     raise ClientError("InputConfiguration", text)
 
 
@@ -51,7 +56,7 @@ def parse(data: bytes, place: str) -> Saved:
         data = _without_configuration(data, place)
     found = sniff(data)
     if found is None:
-        text = f"{place}: the Booster holds {len(data)} bytes that are no model of a known format."
+        text = f"{place}: {INVALID}the Booster holds {len(data)} bytes that are no model of a known format."
         raise ClientError("InputConfiguration", text)
     return _PARSERS[found](data, place)
 
@@ -117,5 +122,6 @@ def _raw_booster(value: Any, place: str) -> bytes:
             return bytes(raw)
         raise ClientError("InputConfiguration", f"{place}: the pickled Booster holds no trained model.")
     found = value.name if isinstance(value, Record) else type(value).__name__
-    text = f"{place}: expected a pickled xgboost Booster, XGBClassifier or XGBRegressor, found {found:.100}."
+    expected = "a pickled xgboost Booster, XGBClassifier or XGBRegressor"
+    text = f"{place}: {INVALID}expected {expected}, found {found:.100}."
     raise ClientError("InputConfiguration", text)

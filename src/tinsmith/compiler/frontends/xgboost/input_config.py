@@ -10,24 +10,34 @@ from tinsmith.compiler.frontends.xgboost.saved import Saved
 from tinsmith.errors import ClientError
 
 
-def check_features(data_input_config: str | None, saved: Saved) -> None:
+def check_features(data_input_config: str | None, saved: Saved) -> tuple[str, ...]:
     """Raise ClientError ("InputConfiguration") when a matrix of another width is announced.
 
-    The text is JSON or a Python literal; other shapes, and text that is neither, are ignored.
+    The service ignores what else an XGBoost job has there, and so do we; gives what to tell the customer.
     """
-    for name, shape in _shapes(data_input_config or ""):
+    text = (data_input_config or "").strip()
+    shapes = _shapes(text)
+    takes = f"the model in {saved.place} takes {saved.num_feature} features"
+    for name, shape in shapes:
         if len(shape) == 2 and shape[1] > 0 and shape[1] != saved.num_feature:
             raise ClientError(
                 "InputConfiguration",
                 f"DataInputConfig: the input {name!r:.60} has the shape {shape}, expected "
-                f"[{shape[0]}, {saved.num_feature}]: the model in {saved.place} takes "
-                f"{saved.num_feature} features.",
+                f"[{shape[0]}, {saved.num_feature}]: {takes}: 'data' (float32 [?, {saved.num_feature}]).",
             )
+    if not text or (len(shapes) == 1 and len(shapes[0][1]) == 2):
+        return ()
+    return (
+        f"DataInputConfig is not needed for XGBoost models and was ignored: {takes}, expected "
+        f'{{"data": [1, {saved.num_feature}]}}, found {text:.100}.',
+    )
 
 
 def _shapes(text: str) -> list[tuple[str, list[int]]]:
     value = _parsed(text)
-    named = value.items() if isinstance(value, dict) else [("data", value)]
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list | dict):
+        (value,) = value
+    named = [("data", value)] if not isinstance(value, dict) or "shape" in value else value.items()
     found = []
     for name, shape in named:
         shape = shape.get("shape") if isinstance(shape, dict) else shape

@@ -69,14 +69,18 @@ _BOUNDED = (3, 2)  # first version that keeps the base score of logistic objecti
 
 def objective_of(saved: Saved) -> Objective:
     """The objective of `saved`; raises ClientError ("OperatorNotImplemented") when it is not known."""
-    found = OBJECTIVES.get(saved.objective.removeprefix("gpu:"))
-    if found is None:
-        known = ", ".join(sorted(OBJECTIVES))
-        raise ClientError(
-            "OperatorNotImplemented",
-            f"{saved.place}: the objective {saved.objective!r:.80} is not known; known are {known}.",
-        )
-    return found
+    problems = objective_problems(saved.objective, saved.place)
+    if problems:
+        raise ClientError("OperatorNotImplemented", problems)
+    return OBJECTIVES[saved.objective.removeprefix("gpu:")]
+
+
+def objective_problems(name: str, place: str) -> list[str]:
+    """That the objective `name` of the file `place` is not known, if so."""
+    if name.removeprefix("gpu:") in OBJECTIVES:
+        return []
+    known = ", ".join(sorted(OBJECTIVES))
+    return [f"{place}: the objective {name!r:.80} is not known; known are {known}."]
 
 
 def base_margin(saved: Saved, objective: Objective) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from onnx.reference.ops import (
     op_conv_integer,
     op_dequantize_linear,
     op_erf,
+    op_gather_elements,
     op_global_max_pool,
     op_loop,
     op_matmul_integer,
@@ -20,6 +21,7 @@ from onnx.reference.ops import (
     op_qlinear_matmul,
 )
 
+from tinsmith.compiler.verify.networks.boxes import NonMaxSuppression
 from tinsmith.compiler.verify.networks.windowed import (
     AveragePool,
     Conv,
@@ -142,6 +144,15 @@ class DequantizeLinear(op_dequantize_linear.DequantizeLinear_25):  # type: ignor
     """The evaluator's own begins with opset 19, but is right for opsets 10 to 18 too."""
 
 
+class GatherElements(op_gather_elements.GatherElements):  # type: ignore[misc,unused-ignore]
+    """The evaluator's own takes 64 indices along the axis at most."""
+
+    def _run(self, data: Array, indices: Array, axis: int | None = None) -> tuple[Array]:  # type: ignore[override,unused-ignore]
+        along = (axis or 0) % data.ndim
+        reached = tuple(slice(None if at == along else size) for at, size in enumerate(indices.shape))
+        return (np.take_along_axis(data[reached], indices.astype(np.int64), along),)
+
+
 class GlobalMaxPool(op_global_max_pool.GlobalMaxPool):  # type: ignore[misc,unused-ignore]
     """The evaluator's own takes other axes than the spatial ones where these are not two."""
 
@@ -258,12 +269,14 @@ OPERATORS = (
     ConvTranspose,
     DequantizeLinear,
     Erf,
+    GatherElements,
     Gelu,
     GlobalMaxPool,
     Impossible,
     Loop,
     MatMulInteger,
     MaxPool,
+    NonMaxSuppression,
     QLinearConv,
     QLinearMatMul,
 )

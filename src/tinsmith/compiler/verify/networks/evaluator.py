@@ -3,7 +3,7 @@ weights are neither copied nor widened as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -61,6 +61,9 @@ class Evaluator(ReferenceEvaluator):
     """Evaluates a graph in its own types; the bodies of loops and conditions too."""
 
     wide = False
+    steer: Callable[[str, Any], Any] | None = None
+    """Gets the name and the value of whatever a node of the graph gives, and gives what goes on in its place;
+    bodies are not steered."""
 
     def __init__(self, proto: Any, *args: Any, weights: Weights | None = None, **options: Any) -> None:
         self._weights = weights or {}
@@ -87,7 +90,8 @@ class Evaluator(ReferenceEvaluator):
             if node.need_context():
                 options["context"] = known
             outputs = node.run(*self._inputs(node, known), **options)
-            known.update(zip(node.output, outputs, strict=False))
+            for name, value in zip(node.output, outputs, strict=False):
+                known[name] = value if self.steer is None else self.steer(name, value)
             for name in dying:
                 known.pop(name, None)
         return [self._read(known[name]) for name in (output_names or self.output_names)]
@@ -127,10 +131,10 @@ class DisturbedAgain(DisturbedEvaluator):
     turn = 1
 
 
-def disturbed(array: NDArray[Any], seed: int) -> NDArray[Any]:
-    """Every number moved by at most DISTURBANCE of the largest."""
+def disturbed(array: NDArray[Any], seed: int, most: float = DISTURBANCE) -> NDArray[Any]:
+    """Every number moved by at most `most` of the largest."""
     size = np.abs(array)
-    reach = DISTURBANCE * size[np.isfinite(size)].max(initial=0.0)
+    reach = most * size[np.isfinite(size)].max(initial=0.0)
     moved: NDArray[Any] = array + reach * (2 * Draw(seed).uniform(np.shape(array)) - 1)
     return moved
 

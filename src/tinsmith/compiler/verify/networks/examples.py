@@ -20,6 +20,7 @@ from tinsmith.compiler.verify.networks import reference
 from tinsmith.compiler.verify.networks.compare import Wanted, comparable, same
 from tinsmith.compiler.verify.networks.inputs import make_inputs
 from tinsmith.compiler.verify.networks.reference import Oracle, Unable
+from tinsmith.compiler.verify.networks.ties import undecided
 from tinsmith.compiler.verify.networks.tolerance import TOLERANCES, Allowance, allow, arithmetics
 from tinsmith.errors import ClientError
 
@@ -132,7 +133,8 @@ def evidence(network: Network) -> Samples:
     for run in found.runs:
         outputs = tuple(_carried(array, dtype) for array, dtype in zip(run.wanted.exact, dtypes, strict=True))
         size = sum(array.nbytes for array in (*run.inputs, *outputs))
-        if size <= room and _settled(run.wanted, dtypes):
+        settled = _settled(run.wanted, dtypes) and not undecided(network, run.inputs, run.wanted)
+        if size <= room and settled:
             room -= size
             samples.append(Sample(run.wanted.kind, run.inputs, outputs))
             carried.append(run.wanted.allowances)

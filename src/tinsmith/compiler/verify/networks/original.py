@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tinsmith.compiler.ir.network import Network
 from tinsmith.compiler.verify.networks.compare import Wanted, compare
 from tinsmith.compiler.verify.networks.examples import Run
+from tinsmith.compiler.verify.networks.ties import undecided
 from tinsmith.compiler.verify.networks.tolerance import Tolerance, allow
 from tinsmith.errors import InternalError, KilledError, TinsmithError
 
@@ -29,7 +30,8 @@ def agree(network: Network, runs: Sequence[Run]) -> dict[str, Any] | None:
     """How far the original framework is from the right answers of `runs`; None where it is not at hand.
 
     Raises InternalError where it differs by more than LENIENCE or ROUNDED allows: then the reference, which
-    is evaluated on what the frontend made of the model, is of another model.
+    is evaluated on what the frontend made of the model, is of another model. Where the right answer hangs on
+    which of nearly equal numbers is chosen, the framework may choose another: such a run is "undecided".
     """
     if network.original is None:
         return None
@@ -42,16 +44,24 @@ def agree(network: Network, runs: Sequence[Run]) -> dict[str, Any] | None:
     except TinsmithError as error:
         return {"name": name, "unable": str(error)}
     names = [spec.name for spec in network.outputs]
-    worst = 0.0
+    worst: list[float] = []
+    kinds: dict[str, list[str]] = {"runs": [], "undecided": []}
     for one, found in zip(chosen, answers, strict=True):
         wanted = _lenient(network, one.wanted, network.original.rounds)
         if len(found) != len(names):
             raise InternalError(f"verification: {name} gives {len(found)} outputs, expected {len(names)}")
         arrays = tuple(map(_finite, found, wanted.exact))
-        differences = compare(wanted, arrays, names, f"the original framework, {name}")
-        worst = max([worst, *(difference.relative for difference in differences)])
-    kinds = [one.wanted.kind for one in chosen]
-    return {"name": name, "runs": kinds, "max_relative_difference": float(f"{worst:.3g}")}
+        try:
+            differences = compare(wanted, arrays, names, f"the original framework, {name}")
+        except InternalError:
+            if not undecided(network, one.inputs, one.wanted):
+                raise
+            kinds["undecided"].append(one.wanted.kind)
+            continue
+        kinds["runs"].append(one.wanted.kind)
+        worst += [difference.relative for difference in differences]
+    said = {"name": name, **{key: found for key, found in kinds.items() if found}}
+    return {**said, "max_relative_difference": float(f"{max(worst):.3g}")} if worst else said
 
 
 def _lenient(network: Network, wanted: Wanted, rounds: bool) -> Wanted:

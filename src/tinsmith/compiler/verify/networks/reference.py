@@ -66,6 +66,13 @@ def native(network: Network) -> Oracle:
     return Oracle(f"onnx {onnx.__version__} reference evaluator", _Reference(network, Evaluator))
 
 
+def steered(network: Network, steer: Callable[[str, Any], Any], wide: bool) -> Oracle:
+    """The exact evaluation, or the one in the network's own types, with what `steer` puts in the place of its
+    own numbers; see Evaluator.steer. For one run."""
+    kind = WideEvaluator if wide else Evaluator
+    return Oracle(f"onnx {onnx.__version__} reference evaluator", _Reference(network, kind, steer))
+
+
 def onnxruntime(network: Network) -> Oracle | None:
     """ONNX Runtime, where it is installed."""
     try:
@@ -76,9 +83,12 @@ def onnxruntime(network: Network) -> Oracle | None:
 
 
 class _Reference:
-    def __init__(self, network: Network, kind: type[Evaluator]) -> None:
+    def __init__(
+        self, network: Network, kind: type[Evaluator], steer: Callable[[str, Any], Any] | None = None
+    ) -> None:
         self._network = network
         self._kind = kind
+        self._steer = steer
         self._session: Any = None
         self._opening = Lock()
 
@@ -106,6 +116,7 @@ class _Reference:
             model, weights = message(self._network)
             graph = widen(model) if self._kind.wide else model
             self._session = self._kind(graph, new_ops=list(OPERATORS), weights=weights)
+            self._session.steer = self._steer
         return self._session
 
 

@@ -56,7 +56,7 @@ _QUANTISED = {
         "QLinearMatMul",
     ),
 }
-_COARSENESS = ("float64", "float32", "float16", "bfloat16", "quantised")
+COARSENESS = ("float64", "float32", "float16", "bfloat16", "quantised")
 
 
 def arithmetics(network: Network) -> tuple[str, ...]:
@@ -74,14 +74,14 @@ def _arithmetic(output: onnx_ir.Value) -> str:
             continue
         seen.add(node)
         pending += [value.producer() for value in node.inputs if value is not None]
-        pending += [inner for graph in _graphs(node) for inner in graph]
+        pending += [inner for graph in bodies(node) for inner in graph]
         if node.op_type in _QUANTISED or node.op_type.startswith("QLinear"):
             found.add("quantised")
         found |= {_dtype(value) for value in node.outputs} & TOLERANCES.keys()
-    return max(found, key=_COARSENESS.index)
+    return max(found, key=COARSENESS.index)
 
 
-def _graphs(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
+def bodies(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
     """The bodies of loops and conditions."""
     graphs = []
     for attribute in node.attributes.values():

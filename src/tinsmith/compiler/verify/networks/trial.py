@@ -33,6 +33,7 @@ from tinsmith.compiler.verify.networks.compare import Difference, compare
 from tinsmith.compiler.verify.networks.examples import Run, arithmetics_of, examples, runs_of
 from tinsmith.compiler.verify.networks.original import agree
 from tinsmith.compiler.verify.networks.reference import Unable
+from tinsmith.compiler.verify.networks.selections import Follower
 from tinsmith.compiler.verify.networks.tolerance import TOLERANCES, Tolerance
 from tinsmith.errors import InternalError
 from tinsmith.spec.targets import Target
@@ -85,6 +86,9 @@ class NetworkVerification:
     original: Mapping[str, Any] | None = None
     """Of the framework that saved the model, where it is at hand: its name, the kinds of inputs it was given,
     and its largest distance from the reference, or why it has none."""
+    followed: tuple[str, ...] = ()
+    """The kinds of inputs whose answers depend on which of (nearly) equal numbers is chosen; there the
+    reference took the library's own scores, after comparing them; see `selections`."""
     outputs: tuple[OutputAgreement, ...] = ()
     dlr: bool = False
     """The artifact's DLR library was executed too."""
@@ -98,7 +102,12 @@ class NetworkVerification:
 
 
 def verify_network(
-    tarball: Path, network: Network, target: Target, scratch: Path, allow_unverified: bool = False
+    tarball: Path,
+    network: Network,
+    target: Target,
+    scratch: Path,
+    allow_unverified: bool = False,
+    book: Any = None,
 ) -> NetworkVerification:
     """See `verify.verify`."""
     found = examples(network)
@@ -109,14 +118,16 @@ def verify_network(
         return NetworkVerification(executed=False, reason=reason)
     try:
         with TemporaryDirectory(dir=scratch, prefix="verify-") as folder:
+            machine = find_machine(target)
             return Trial(
                 tarball,
                 target,
-                find_machine(target),
+                machine,
                 Path(folder),
                 found.runs,
                 found.reference,
                 found.arithmetics,
+                Follower(network, target, machine, Path(folder), book),
             ).run(_second_opinion(network, found.runs, found.reference), agree(network, found.runs))
     except NoMachine as reason:
         if not allow_unverified:
@@ -153,6 +164,8 @@ class Trial:
     runs: tuple[Run, ...]
     reference: str
     arithmetics: tuple[str, ...]
+    follower: Follower | None = None
+    """Knows the network; without it there is one right answer."""
 
     def run(
         self,
@@ -180,6 +193,7 @@ class Trial:
             reference=self.reference,
             second_opinion=second_opinion,
             original=original,
+            followed=tuple(self.follower.followed) if self.follower else (),
             outputs=_agreement(manifest, self.arithmetics, found, runs),
             dlr=True,
             **speed,
@@ -209,7 +223,20 @@ class Trial:
     ) -> list[list[Difference]]:
         where = " ".join(filter(None, (self.machine.method, who)))
         names = [tensor.name for tensor in manifest.outputs]
-        return [compare(one.wanted, found, names, where) for one, found in zip(runs, answers, strict=True)]
+        return [
+            self._compare_run(one, found, names, where, who if who in VARIANTS else "")
+            for one, found in zip(runs, answers, strict=True)
+        ]
+
+    def _compare_run(
+        self, one: Run, found: Arrays, names: Sequence[str], where: str, variant: str
+    ) -> list[Difference]:
+        try:
+            return compare(one.wanted, found, names, where)
+        except InternalError:
+            if self.follower is None or not self.follower.deciding:
+                raise
+        return compare(self.follower.wanted(one, variant), found, names, where)
 
     def _as_customer(self, manifest: Manifest, found: list[list[Difference]]) -> dict[str, Any]:
         """Loads the tarball, and for all threads what was unpacked from it, by tinsmith_runtime in processes

@@ -71,3 +71,19 @@ def test_network(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
     source = (tmp_path / "network.c").read_text()
     assert [pattern for pattern in shown if not re.search(pattern, source)] == []
+
+
+@pytest.mark.parametrize("name", ["residual", "mobile", "lstm"])
+def test_a_stage_stays_a_function_of_its_own_but_where_threads_share_it_or_rounds_repeat_it(
+    name: str, tmp_path: Path
+) -> None:
+    model = NETWORKS[name][0]()
+    answers(tmp_path, model, networks.inputs(model))
+    source = (tmp_path / "network.c").read_text()
+    stages = re.findall(r"^(\[\[gnu::noinline\]\] )?static void (stage_\d+)\(", source, re.MULTILINE)
+    inside = set(re.findall(r"^static void (stage_\d+)_part\(", source, re.MULTILINE))
+    for rounds in re.findall(r"^static void recurrence_\d+\(.*?^}", source, re.MULTILINE | re.DOTALL):
+        inside |= set(re.findall(r"stage_\d+", rounds))
+    assert len(stages) > 1
+    assert {stage for apart, stage in stages if not apart} == inside
+    assert name != "lstm" or inside

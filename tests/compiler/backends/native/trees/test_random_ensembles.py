@@ -1,6 +1,6 @@
 """Random ensembles: no kernel differs from the reference in any bit.
 
-HYPOTHESIS_EXAMPLES (300) says how many are tried.
+HYPOTHESIS_EXAMPLES says how many are tried; without it a few, always the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.ir.reference import evaluate
 from tinsmith.spec.targets import Target
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "300"))
+EXAMPLES = os.environ.get("HYPOTHESIS_EXAMPLES")
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -51,10 +51,10 @@ def quick_compilation() -> Iterator[None]:
 
 
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=int(EXAMPLES or 60),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    derandomize=EXAMPLES == 300,
+    derandomize=EXAMPLES is None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(

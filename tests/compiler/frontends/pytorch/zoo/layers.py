@@ -172,6 +172,57 @@ class Choice(nn.Module):
         return self.a(x) if x.sum() > 0 else self.b(x)
 
 
+class Early(nn.Module):
+    """A condition on data after which the function ends with several tensors."""
+
+    def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        if x.sum() > 0:
+            return x, x + 1
+        return x * 2, x
+
+
+class Inner(nn.Module):
+    """A number that depends on data within a condition that does not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n = 1
+        if x.dim() == 2:
+            n = 3 if x.sum() > 0 else 2
+        return x * n
+
+
+def _early(x: torch.Tensor) -> int:
+    if x.dim() == 3:
+        return 4
+    if x.size(0) == 2:
+        if x.size(1) > 3:
+            return 5
+        x = x[:1]
+    elif x.size(1) == 4:
+        return 6
+    return 7 + x.size(0)
+
+
+class Returning(nn.Module):
+    """A function that gives its number from within conditions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * _early(x) + _early(x.unsqueeze(0)) + _early(x[:1]) + _early(x[:, 1:])
+
+
+class Stacked(nn.Module):
+    """Attention with conditions on the shape of what the conditions of the layer before give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.MultiheadAttention(8, 2, batch_first=True) for _ in range(6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = x + layer(x, x, x, need_weights=False)[0]
+        return x
+
+
 class Steps(nn.Module):
     """A loop whose end depends on data."""
 
@@ -224,6 +275,11 @@ class Lists(nn.Module):
 SCRIPTED: dict[str, tuple[Callable[[], nn.Module], tuple[torch.Tensor, ...]]] = {
     "cells": (Cells, (r(3, 2, 4),)),
     "choice": (Choice, (r(2, 4) - 0.5,)),
+    "early": (Early, (r(2, 4) - 0.5,)),
+    "inner_positive": (Inner, (r(2, 4),)),
+    "inner_negative": (Inner, (-r(2, 4),)),
+    "returning": (Returning, (r(2, 4),)),
+    "stacked": (Stacked, (r(2, 5, 8),)),
     "steps": (Steps, (r(2, 4),)),
     "checked": (Checked, (r(2, 4), torch.tensor(3))),
     "checked_bias": (Checked, (r(2, 4), torch.tensor(3), r(4))),

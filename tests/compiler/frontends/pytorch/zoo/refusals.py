@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from . import architectures as nets
 
@@ -45,6 +46,34 @@ class Determinant(nn.Module):
 class Bessel(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.special.bessel_j0(x) + torch.special.bessel_j0(x + 1)
+
+
+class Searching(nn.Module):
+    """Returns from within a loop."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(x.size(0)):
+            if x.sum() > 10:
+                return x
+            x = x * 2
+        return -x
+
+
+class Result(dict):  # type: ignore[type-arg]
+    """As the results of transformers: a class that only the library registers."""
+
+
+pytree.register_pytree_node(
+    Result,
+    lambda result: (list(result.values()), list(result)),
+    lambda values, keys: Result(zip(keys, values, strict=True)),
+    serialized_type_name="library.Result",
+)
+
+
+class Structured(nn.Module):
+    def forward(self, x: torch.Tensor) -> Result:
+        return Result(logits=x * 2, states=(x + 1, x - 1))
 
 
 class Quantized(nn.Module):
@@ -93,6 +122,7 @@ def save(folder: Path) -> None:
     scripted = torch.jit.script(net)
     scripted._save_for_lite_interpreter(str(folder / "mobile.ptl"))
     torch.jit.script(Counting()).save(str(folder / "state.pt"))
+    torch.jit.script(Searching()).save(str(folder / "searching.pt"))
     torch.jit.trace(Exotic().eval(), torch.rand(4, 4)).save(str(folder / "exotic.pt"))
     torch.jit.trace(nets.MobileNet().train(), image, check_trace=False).save(str(folder / "training.pt"))
     torch.jit.trace(quantized(), torch.rand(1, 3, 8, 8)).save(str(folder / "quantized.pt"))
@@ -102,6 +132,8 @@ def save(folder: Path) -> None:
     ids = torch.ones(2, 7, dtype=torch.int64)
     shapes = {"input_ids": {0: batch}, "attention_mask": {0: batch}}
     torch.export.save(torch.export.export(embed, (ids, ids), dynamic_shapes=shapes), folder / "dynamic.pt2")
+    structured = torch.export.export(Structured(), (torch.rand(2, 3),))
+    torch.export.save(structured, folder / "structured.pt2")
     torch.jit.trace(embed, (ids, ids), strict=False).save(str(folder / "bert.pt"))
     torch.jit.trace(nets.Yolo().eval(), torch.rand(1, 3, 64, 64)).save(str(folder / "yolo.pt"))
     edit(folder / "yolo.pt", folder / "gpu.pt", b'torch.device("cpu")', b'torch.device("cuda:0")')

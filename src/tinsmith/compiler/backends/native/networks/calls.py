@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from tinsmith.compiler.backends.native.networks.kernels.winograd import (
 from tinsmith.compiler.backends.native.networks.layers import Layer
 from tinsmith.compiler.ir.loops import Conv, Gemm
 from tinsmith.compiler.ir.scalars import Apply, Expr, Literal, Load, Tensor, Var, rebuild
+from tinsmith.errors import InternalError
 
 Array = np.ndarray[Any, Any]
 
@@ -54,7 +55,7 @@ def plan_layer(layer: Layer) -> Plan:
     else:
         options["groups"] = layer.form.groups
     return plan(
-        plane(layer.x),
+        _read(layer),
         plane(layer.out),
         convolution.weights,
         layer.bias,
@@ -134,6 +135,14 @@ class Convolution:
     def halo(self) -> Halo:
         """Zeros that the kernel wants around its input."""
         return winograd_halo(self.size, self.window.pads) if self.takes_winograd else self.window.pads
+
+
+def _read(layer: Layer) -> Plane:
+    """The images that a layer reads: as many as it writes."""
+    whole, images = plane(layer.x), layer.out.static_shape[0]
+    if layer.first + images > whole.images:
+        raise InternalError(f"no {images} images from {layer.first} on in {whole}")
+    return replace(whole, images=images, first_image=layer.first)
 
 
 def plane(tensor: Tensor) -> Plane:

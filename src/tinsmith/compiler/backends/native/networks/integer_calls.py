@@ -27,6 +27,8 @@ from tinsmith.compiler.ir.loops import Gemm
 def plan_integer_layer(layer: IntegerLayer) -> Plan:
     """The kernel of a layer whose tensors have their layouts."""
     finish = Finish(layer.out.dtype, layer.start, layer.scale, layer.shift, layer.zero)
+    if layer.fixed is not None:
+        finish = replace(finish, fixed=(layer.fixed.mantissa, layer.fixed.right), bounds=layer.fixed.bounds)
     held = None if layer.activation is None else bounds(*layer.activation)
     if held is not None and layer.out.dtype in BYTES:
         finish = replace(finish, bounds=held)

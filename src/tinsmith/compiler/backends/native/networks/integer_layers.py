@@ -6,6 +6,8 @@ quantises again:
 
     y = Q(activation(sum of sx (x - zx) * sw (w - zw) + bias))
 
+With scales of 1 those sums may also be followed by LiteRT's arithmetic of integers, see `integer_fixed`.
+
 The scale of x is one for all, that of w one per output channel, so both leave the sum, which is one of
 integers and exact in int32: a float sum of the same products differs from it by nothing but its own rounding
 errors. What follows stays in float32: a factor, a shift, an activation, and one rounding to the nearest step,
@@ -24,6 +26,7 @@ import numpy as np
 from tinsmith.compiler.backends.native.networks import epilogue
 from tinsmith.compiler.backends.native.networks.absorb import Absorber
 from tinsmith.compiler.backends.native.networks.epilogue import Activation, Affine
+from tinsmith.compiler.backends.native.networks.integer_fixed import Fixed, Found, find_fixed
 from tinsmith.compiler.backends.native.networks.integer_operands import BYTES, Operands, operands_of
 from tinsmith.compiler.backends.native.networks.integer_steps import (
     as_floats,
@@ -63,6 +66,8 @@ class IntegerLayer(Layer):
     scale: Array | None = None
     shift: Array | None = None
     zero: int = 0
+    fixed: Fixed | None = None
+    """Instead of `scale`, `shift` and `activation`."""
 
 
 def find_integer_layers(loops: Loops) -> Loops:
@@ -114,12 +119,33 @@ def _with_numbers(
     """The stages that become the layer, and the layer."""
     parts: list[Stage] = [stage]
     numbers, out = _Numbers(operands), stage.out
+    exact = operands.scale is None or bool((operands.scale == 1).all())
+    if exact and (found := find_fixed(stage, out, _channel(stage), absorber)) is not None:
+        return found.parts, _fixed_layer(stage, operands, found)
     while out.dtype not in BYTES and (reader := absorber.follower(parts, out)) is not None:
         if not numbers.add(reader, out, _channel(stage)):
             break
         parts.append(reader)
         out = reader.out
     return parts, numbers.layer(stage, out, operands, [part.origin for part in parts])
+
+
+def _fixed_layer(stage: Contract, operands: Operands, found: Found) -> IntegerLayer:
+    assert stage.form is not None
+    return IntegerLayer(
+        found.out,
+        operands.x,
+        stage.form,
+        operands.weights,
+        None,
+        None,
+        None,
+        operands.source,
+        found.start if found.start.any() else None,
+        zero=found.zero,
+        fixed=found.fixed,
+        origin=" + ".join(part.origin for part in found.parts),
+    )
 
 
 def _channel(stage: Contract) -> int:

@@ -31,6 +31,8 @@ class Layer(Stage):
     residual: Tensor | None = None
     activation: tuple[Expr, Expr] | None = None
     """A function's value, and the part of it that stands for its argument."""
+    first: int = field(default=0, kw_only=True)
+    """The first image of `x` that is read, where it holds more of them than `out`."""
     schedules: Schedules = field(default=(DEFAULT,), kw_only=True)
 
     @property
@@ -122,7 +124,7 @@ def _start(stage: Contract) -> _Epilogue | None:
 
 
 def _takes_conv(form: Conv, x: Tensor, w: Array) -> bool:
-    if x.rank not in (3, 4) or min(form.pads) < 0:
+    if x.rank not in (3, 4, 5) or min(form.pads) < 0:
         return False
     depth = w.shape[1]
     if depth == 1 and form.groups == len(w):

@@ -10,7 +10,8 @@ import numpy as np
 
 from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers.registry import Use, layer
-from tinsmith.compiler.frontends.keras.message import Tensor, Value
+from tinsmith.compiler.frontends.keras.tensor import Tensor
+from tinsmith.compiler.shaping.builder import Operand
 
 Function = Callable[[Use, Tensor], Tensor]
 
@@ -82,18 +83,18 @@ def _sparse_plus(use: Use, x: Tensor) -> Tensor:
 
 
 def _glu(use: Use, x: Tensor) -> Tensor:
-    first, second = use.message.several("Split", 2, x, axis=-1, num_outputs=2)
+    first, second = use.several("Split", 2, x, axis=-1, num_outputs=2)
     return use.add("Mul", first, use.add("Sigmoid", second))
 
 
 def _sparsemax(use: Use, x: Tensor) -> Tensor:
     """As Keras computes it: by the sum of the running sums, where the definition has the last of them."""
     size = x.shape[-1]
-    values = use.message.several("TopK", 2, x, np.array([size], np.int64), axis=-1)[0]
+    values = use.several("TopK", 2, x, np.array([size], np.int64), axis=-1)[0]
     order = np.arange(1, size + 1, dtype=x.dtype)
     sums = use.add("CumSum", values, np.array(x.rank - 1, np.int64))
     support = use.add("Greater", use.add("Add", use.add("Mul", values, order), 1.0), sums)
-    counted = use.cast(support, x.dtype)
+    counted = support.cast(x.dtype)
     count = use.add("ReduceSum", counted, np.array([-1], np.int64))
     total = use.add("ReduceSum", use.add("Mul", counted, sums), np.array([-1], np.int64))
     threshold = use.add("Div", use.add("Sub", total, 1.0), count)
@@ -148,7 +149,7 @@ def _relu(use: Use, x: Tensor) -> Tensor:
     if threshold == 0 and slope == 0:
         return use.add("Relu", x) if high is None else _clip(use, x, 0.0, float(high))
     if slope == 0:
-        below: Value = np.zeros((), x.dtype)
+        below: Operand = np.zeros((), x.dtype)
     else:
         below = use.add("Mul", use.add("Sub", x, threshold), slope)
     result = use.add("Where", use.add("GreaterOrEqual", x, threshold), x, below)
@@ -188,10 +189,10 @@ def _softmax(use: Use, x: Tensor, mask: Tensor | None = None) -> Tensor:
     axes = sorted(number % x.rank for number in axes_of(axis))
     rest = [number for number in range(x.rank) if number not in axes]
     order = rest + axes
-    moved = use.transpose(x, order)
-    flat = use.reshape(moved, [*(x.shape[number] for number in rest), math.prod(x.shape[n] for n in axes)])
-    found = use.reshape(use.add("Softmax", flat, axis=-1), moved.shape)
-    return use.transpose(found, [order.index(number) for number in range(x.rank)])
+    moved = x.transpose(*order)
+    flat = moved.reshape(*(x.shape[number] for number in rest), math.prod(x.shape[n] for n in axes))
+    found = use.add("Softmax", flat, axis=-1).reshape(*moved.shape)
+    return found.transpose(*[order.index(number) for number in range(x.rank)])
 
 
 def axes_of(value: Any) -> list[int]:

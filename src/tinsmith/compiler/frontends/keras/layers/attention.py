@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.frontends.keras.config import Layer
-from tinsmith.compiler.frontends.keras.layers.registry import Result, Use, layer
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.layers.registry import Result, Unsupported, Use, layer
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 
 @layer("MultiHeadAttention", takes_masks=True)
@@ -29,18 +29,18 @@ def _heads(
 ) -> Result:
     """Heads look at one another along the second of three dimensions."""
     if use.get("attention_axes") not in (None, [1], 1, [-2]) or query.rank != 3:
-        raise ValueError("attention along other axes than the second of three is not compiled")
+        raise Unsupported("attention along other axes than the second of three is not compiled")
     if use.get("use_gate"):
-        raise ValueError("gated attention is not compiled")
+        raise Unsupported("gated attention is not compiled")
     key = value if key is None else key
     masks = _head_masks(use, query, value, key, query_mask, value_mask, key_mask, use_causal_mask)
     if attention_mask is not None:
         masks.append(_given_mask(use, attention_mask))
     q, k, v = (_project(use, part, x) for part, x in (("query", query), ("key", key), ("value", value)))
     scale = 1 / float(np.sqrt(q.shape[-1]))
-    scores = use.add("MatMul", use.add("Mul", q, scale), use.transpose(k, [0, 1, 3, 2]))
+    scores = use.add("MatMul", use.add("Mul", q, scale), k.transpose(0, 1, 3, 2))
     weights = use.add("Softmax", _penalised(use, scores, masks), axis=-1)
-    mixed = use.transpose(use.add("MatMul", weights, v), [0, 2, 1, 3])
+    mixed = use.add("MatMul", weights, v).transpose(0, 2, 1, 3)
     result = _output(use, mixed).masked(query.mask)
     return [result, weights] if return_attention_scores else result
 
@@ -53,18 +53,18 @@ def _project(use: Use, part: str, x: Tensor) -> Tensor:
     result = use.add("MatMul", x, kernel.reshape(features, heads * size))
     if "bias" in child.weights:
         result = use.add("Add", result, child.weights["bias"].astype(use.dtype).reshape(-1))
-    return use.transpose(use.reshape(result, [*x.shape[:2], heads, size]), [0, 2, 1, 3])
+    return result.reshape(*x.shape[:2], heads, size).transpose(0, 2, 1, 3)
 
 
 def _output(use: Use, x: Tensor) -> Tensor:
     """`x` is [batch, time, heads, size]."""
     child = use.layer.children["output_dense"]
     kernel = child.weights["kernel"].astype(use.dtype)
-    flat = use.reshape(x, [*x.shape[:2], -1])
+    flat = x.reshape(*x.shape[:2], -1)
     result = use.add("MatMul", flat, kernel.reshape(flat.shape[-1], -1))
     if "bias" in child.weights:
         result = use.add("Add", result, child.weights["bias"].astype(use.dtype).reshape(-1))
-    return use.reshape(result, [*x.shape[:2], *kernel.shape[2:]])
+    return result.reshape(*x.shape[:2], *kernel.shape[2:])
 
 
 def _head_masks(
@@ -82,18 +82,18 @@ def _head_masks(
     key_mask = key_mask or (key.mask if key is not value else None)
     found = []
     if query_mask is not None:
-        found.append(use.reshape(query_mask, [query.shape[0], 1, query.shape[1], 1]))
+        found.append(query_mask.reshape(query.shape[0], 1, query.shape[1], 1))
     for mask in (value_mask, key_mask):
         if mask is not None:
-            found.append(use.reshape(mask, [value.shape[0], 1, 1, value.shape[1]]))
+            found.append(mask.reshape(value.shape[0], 1, 1, value.shape[1]))
     if causal:
-        found.append(use.message.constant(np.tri(query.shape[1], value.shape[1], dtype=np.bool_)[None, None]))
+        found.append(use.constant(np.tri(query.shape[1], value.shape[1], dtype=np.bool_)[None, None]))
     return found
 
 
 def _given_mask(use: Use, mask: Any) -> Tensor:
-    tensor = mask if isinstance(mask, Tensor) else use.message.constant(np.asarray(mask, np.bool_))
-    tensor = use.cast(tensor, np.bool_)
+    tensor = mask if isinstance(mask, Tensor) else use.constant(np.asarray(mask, np.bool_))
+    tensor = tensor.cast(np.bool_)
     return use.add("Unsqueeze", tensor, np.array([1], np.int64)) if tensor.rank == 3 else tensor
 
 
@@ -127,29 +127,29 @@ def _attention(
     scores = _scores(use, query, key)
     allowed = []
     if len(masks) > 1 and masks[1] is not None:
-        allowed.append(use.reshape(masks[1], [value.shape[0], 1, value.shape[1]]))
+        allowed.append(masks[1].reshape(value.shape[0], 1, value.shape[1]))
     if use_causal_mask or use.get("causal"):
-        allowed.append(use.message.constant(np.tri(query.shape[1], value.shape[1], dtype=np.bool_)[None]))
+        allowed.append(use.constant(np.tri(query.shape[1], value.shape[1], dtype=np.bool_)[None]))
     if allowed:
         both = allowed[0] if len(allowed) == 1 else use.add("And", *allowed)
-        off = use.cast(use.add("Not", both), scores.dtype)
+        off = use.add("Not", both).cast(scores.dtype)
         scores = use.add("Sub", scores, use.add("Mul", off, 1e9))
     weights = use.add("Softmax", scores, axis=-1)
     result = use.add("MatMul", weights, value)
     if masks and masks[0] is not None:
-        counted = use.cast(use.reshape(masks[0], [*query.shape[:2], 1]), result.dtype)
+        counted = masks[0].reshape(*query.shape[:2], 1).cast(result.dtype)
         result = use.add("Mul", result, counted).masked(masks[0])
     return [result, weights] if return_attention_scores else result
 
 
 def _scores(use: Use, query: Tensor, key: Tensor) -> Tensor:
     if use.layer.kind == "Attention" and use.get("score_mode", "dot") == "dot":
-        scores = use.add("MatMul", query, use.transpose(key, [0, 2, 1]))
+        scores = use.add("MatMul", query, key.transpose(0, 2, 1))
         return use.add("Mul", scores, use.weight("scale")) if use.has("scale") else scores
     total = use.add(
         "Add",
-        use.reshape(query, [query.shape[0], query.shape[1], 1, query.shape[2]]),
-        use.reshape(key, [key.shape[0], 1, key.shape[1], key.shape[2]]),
+        query.reshape(query.shape[0], query.shape[1], 1, query.shape[2]),
+        key.reshape(key.shape[0], 1, key.shape[1], key.shape[2]),
     )
     last = np.array([-1], np.int64)
     if use.layer.kind == "Attention":

@@ -12,8 +12,8 @@ from tinsmith.compiler.frontends.keras.layers.activations import activated
 from tinsmith.compiler.frontends.keras.layers.convolution import convolve, output_first
 from tinsmith.compiler.frontends.keras.layers.images import as_stored, channels_first, is_channels_first
 from tinsmith.compiler.frontends.keras.layers.registry import Use, layer, sizes
-from tinsmith.compiler.frontends.keras.message import Tensor
 from tinsmith.compiler.frontends.keras.old_weights import old_slots
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 Step = Callable[[Use, Tensor, Sequence[Tensor]], tuple[Tensor, list[Tensor]]]
 
@@ -53,7 +53,7 @@ def reset_after(use: Use) -> bool:
 
 
 def _projected(use: Use, x: Tensor) -> Tensor:
-    result = use.add("MatMul", x, use.message.constant(use.weight("kernel")))
+    result = use.add("MatMul", x, use.constant(use.weight("kernel")))
     if not use.has("bias"):
         return result
     bias = use.weight("bias")
@@ -61,11 +61,11 @@ def _projected(use: Use, x: Tensor) -> Tensor:
 
 
 def _recurred(use: Use, state: Tensor) -> Tensor:
-    return use.add("MatMul", state, use.message.constant(use.weight("recurrent_kernel")))
+    return use.add("MatMul", state, use.constant(use.weight("recurrent_kernel")))
 
 
 def _gates(use: Use, x: Tensor, count: int) -> tuple[Tensor, ...]:
-    return use.message.several("Split", count, x, axis=-1, num_outputs=count)
+    return use.several("Split", count, x, axis=-1, num_outputs=count)
 
 
 def _recurrent_activation(use: Use, x: Tensor) -> Tensor:
@@ -112,19 +112,17 @@ def _gru(use: Use, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Te
         reset = _recurrent_activation(use, use.add("Add", reset_x, reset_h))
         candidate_h = use.add("Mul", reset, candidate_h)
     else:
-        gates = use.add("MatMul", before, use.message.constant(kernel[:, : 2 * units]))
+        gates = use.add("MatMul", before, use.constant(kernel[:, : 2 * units]))
         update_h, reset_h = _gates(use, gates, 2)
         update = _recurrent_activation(use, use.add("Add", update_x, update_h))
         reset = _recurrent_activation(use, use.add("Add", reset_x, reset_h))
-        candidate_h = use.add(
-            "MatMul", use.add("Mul", reset, before), use.message.constant(kernel[:, 2 * units :])
-        )
+        candidate_h = use.add("MatMul", use.add("Mul", reset, before), use.constant(kernel[:, 2 * units :]))
     candidate = _activation(use, use.add("Add", candidate_x, candidate_h))
     kept = use.add("Mul", update, before)
     output = use.add(
         "Add",
         kept,
-        use.add("Mul", use.add("Sub", use.message.constant(np.ones((), x.dtype)), update), candidate),
+        use.add("Mul", use.add("Sub", use.constant(np.ones((), x.dtype)), update), candidate),
     )
     return output, [output]
 
@@ -136,7 +134,7 @@ def _convolved(use: Use, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, l
     kernel = output_first(use.weight("recurrent_kernel"))
     inner = convolve(replace(use, layer=bare), channels_first(use, states[0]), kernel)
     total = use.add("Add", convolve(use, channels_first(use, x), output_first(use.weight("kernel"))), inner)
-    gates = [as_stored(use, gate) for gate in use.message.several("Split", 4, total, axis=1, num_outputs=4)]
+    gates = [as_stored(use, gate) for gate in use.several("Split", 4, total, axis=1, num_outputs=4)]
     return _lstm_gates(use, gates, states[1])
 
 
@@ -194,7 +192,7 @@ def zero_states(use: Use, x: Tensor) -> list[Tensor]:
         shape = (
             [x.shape[0], channels, *spatial] if is_channels_first(use) else [x.shape[0], *spatial, channels]
         )
-    return [use.message.constant(np.zeros(shape, use.dtype)) for _ in range(CELLS[use.layer.kind].states)]
+    return [use.constant(np.zeros(shape, use.dtype)) for _ in range(CELLS[use.layer.kind].states)]
 
 
 def _reached(use: Use, spatial: Sequence[int], rank: int) -> list[int]:

@@ -10,8 +10,9 @@ import numpy as np
 from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers.activations import activated
 from tinsmith.compiler.frontends.keras.layers.images import as_stored, channels_first
-from tinsmith.compiler.frontends.keras.layers.registry import Use, kernel_and_bias, layer, sizes
-from tinsmith.compiler.frontends.keras.message import Array, Tensor
+from tinsmith.compiler.frontends.keras.layers.registry import Unsupported, Use, kernel_and_bias, layer, sizes
+from tinsmith.compiler.frontends.keras.tensor import Tensor
+from tinsmith.compiler.shaping.builder import Array
 
 
 @layer("Conv1D", "Conv2D", "Conv3D", slots=kernel_and_bias)
@@ -44,7 +45,7 @@ def _separable(use: Use, x: Tensor) -> Tensor:
     x = channels_first(use, x)
     middle = convolve(use, x, _per_channel(use.weight("depthwise_kernel")), group=x.shape[1])
     point = output_first(use.weight("pointwise_kernel"))
-    return _finished(use, use.add("Conv", middle, use.message.constant(point), *_bias(use)), biased=True)
+    return _finished(use, use.add("Conv", middle, use.constant(point), *_bias(use)), biased=True)
 
 
 @layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", slots=kernel_and_bias)
@@ -69,7 +70,7 @@ def _transposed(use: Use, x: Tensor) -> Tensor:
     result = use.add(
         "ConvTranspose",
         x,
-        use.message.constant(weights),
+        use.constant(weights),
         *_bias(use),
         strides=strides,
         dilations=dilations,
@@ -124,7 +125,7 @@ def convolve(use: Use, x: Tensor, kernel: Array, group: int = 1) -> Tensor:
     elif mode != "valid":
         raise ValueError(f"the padding {mode!r}")
     bias = () if use.layer.kind.startswith("Separable") else _bias(use)
-    return use.add("Conv", x, use.message.constant(kernel), *bias, **attributes)
+    return use.add("Conv", x, use.constant(kernel), *bias, **attributes)
 
 
 def same_pads(
@@ -179,7 +180,7 @@ def _local_slots(layer: Layer) -> Sequence[str]:
 def _local(use: Use, x: Tensor) -> Tensor:
     """A convolution with a kernel of its own for every place: [places, window * channels, filters]."""
     if use.get("implementation", 1) != 1:
-        raise ValueError("only implementation 1 of locally connected layers is known")
+        raise Unsupported("only implementation 1 of locally connected layers is known")
     first = use.get("data_format", "channels_last") == "channels_first"
     kernel = use.weight("kernel")
     rank = 1 if use.layer.kind == "LocallyConnected1D" else 2
@@ -191,14 +192,14 @@ def _local(use: Use, x: Tensor) -> Tensor:
     index = places[:, None] * np.array(strides) + offsets[None]
     flat = np.ravel_multi_index(tuple(np.moveaxis(index, -1, 0)), tuple(spatial)).astype(np.int64)
     channels = x.shape[1] if first else x.shape[-1]
-    last = use.transpose(x, [0, *range(2, x.rank), 1]) if first else x
-    image = use.reshape(last, [x.shape[0], -1, channels])
-    taken = use.add("Gather", image, use.message.constant(flat), axis=1)
+    last = x.transpose(0, *range(2, x.rank), 1) if first else x
+    image = last.reshape(x.shape[0], -1, channels)
+    taken = use.add("Gather", image, use.constant(flat), axis=1)
     if first:
-        taken = use.transpose(taken, [0, 1, 3, 2])
-    patches = use.reshape(taken, [x.shape[0], len(flat), -1])
-    result = use.add("Einsum", patches, use.message.constant(kernel), equation="bpi,pio->bpo")
-    result = use.reshape(result, [x.shape[0], *counts, kernel.shape[-1]])
+        taken = taken.transpose(0, 1, 3, 2)
+    patches = taken.reshape(x.shape[0], len(flat), -1)
+    result = use.add("Einsum", patches, use.constant(kernel), equation="bpi,pio->bpo")
+    result = result.reshape(x.shape[0], *counts, kernel.shape[-1])
     if use.has("bias"):
         result = use.add("Add", result, use.weight("bias"))
-    return activated(use, use.transpose(result, [0, rank + 1, *range(1, rank + 1)]) if first else result)
+    return activated(use, result.transpose(0, rank + 1, *range(1, rank + 1)) if first else result)

@@ -9,7 +9,7 @@ import numpy as np
 from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers.activations import activated
 from tinsmith.compiler.frontends.keras.layers.registry import Use, kernel_and_bias, layer
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 
 @layer("Dense", slots=kernel_and_bias, keeps_mask=True)
@@ -45,7 +45,7 @@ def _embedding_slots(layer: Layer) -> Sequence[str]:
 @layer("Embedding", slots=_embedding_slots, casts=False)
 def _embedding(use: Use, x: Tensor) -> Tensor:
     table = use.weight("embeddings")
-    result = use.add("Gather", use.message.constant(table), use.cast(x, np.int32), axis=0)
+    result = use.add("Gather", use.constant(table), x.cast(np.int32), axis=0)
     if use.get("mask_zero"):
         return result.masked(use.add("Not", use.add("Equal", x, 0)))
     return result

@@ -15,9 +15,9 @@ import numpy as np
 from tinsmith.compiler.frontends.keras.layers.activations import FUNCTIONS as ACTIVATIONS
 from tinsmith.compiler.frontends.keras.layers.dense import explicit
 from tinsmith.compiler.frontends.keras.layers.merge import pair
-from tinsmith.compiler.frontends.keras.layers.registry import Result, Use, axis_of
+from tinsmith.compiler.frontends.keras.layers.registry import Result, Unsupported, Use, axis_of
 from tinsmith.compiler.frontends.keras.layers.shapes import resized
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 Function = Callable[..., Result]
 
@@ -120,14 +120,14 @@ def as_tensor(use: Use, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
     array = np.asarray(value)
-    return use.message.constant(array.astype(np.int32 if array.dtype.kind in "iu" else use.dtype))
+    return use.constant(array.astype(np.int32 if array.dtype.kind in "iu" else use.dtype))
 
 
 def numbers(value: Any) -> list[int]:
     """Whole numbers: sizes and axes, of which some were computed from the shapes of tensors."""
     if isinstance(value, Tensor):
         if value.constant is None:
-            raise ValueError("a size is computed from the content of a tensor")
+            raise Unsupported("a size is computed from the content of a tensor")
         value = value.constant
     items = np.asarray(value).reshape(-1).tolist() if isinstance(value, np.ndarray) else value
     items = items if isinstance(items, list | tuple) else [items]
@@ -161,7 +161,7 @@ def _divide(use: Use, *values: Any, **keywords: Any) -> Any:
     if not isinstance(first, Tensor) and not isinstance(second, Tensor):
         return np.divide(first, second)
     first, second = (
-        use.cast(value, use.dtype) if isinstance(value, Tensor) and value.dtype.kind in "iu" else value
+        value.cast(use.dtype) if isinstance(value, Tensor) and value.dtype.kind in "iu" else value
         for value in (first, second)
     )
     return pair(use, "Div", first, second)
@@ -212,8 +212,8 @@ def _spread(use: Use, x: Tensor, axis: Any = None, keepdims: bool = False, **_: 
 def _any(use: Use, x: Tensor, axis: Any = None, keepdims: bool = False, **_: Any) -> Tensor:
     name = use.layer.kind if use.layer.kind != "TFOpLambda" else str(use.get("function"))
     reduce = FUNCTIONS["max" if key_of(name).endswith("any") else "min"]
-    found: Tensor = reduce(use, use.cast(x, np.int32), axis=axis, keepdims=keepdims)
-    return use.cast(found, np.bool_)
+    found: Tensor = reduce(use, x.cast(np.int32), axis=axis, keepdims=keepdims)
+    return found.cast(np.bool_)
 
 
 @function("argmax", "argmin")
@@ -222,7 +222,7 @@ def _arg(
 ) -> Tensor:
     operator = "ArgMax" if key_of(str(use.get("function", use.layer.kind))) == "argmax" else "ArgMin"
     axis = dimension if axis is None else axis
-    flat = use.reshape(x, [-1]) if axis is None and use.layer.kind != "TFOpLambda" else x
+    flat = x.reshape(-1) if axis is None and use.layer.kind != "TFOpLambda" else x
     return use.add(operator, flat, axis=axis or 0, keepdims=int(keepdims))
 
 
@@ -237,7 +237,7 @@ def _relu(
     **_: Any,
 ) -> Tensor:
     if negative_slope or threshold or alpha:
-        raise ValueError("relu with a slope or a threshold as a function; use the layer ReLU")
+        raise Unsupported("relu with a slope or a threshold as a function; use the layer ReLU")
     return use.add("Relu", x) if max_value is None else use.add("Clip", x, 0.0, float(max_value))
 
 
@@ -271,7 +271,7 @@ def _normalise(use: Use, x: Tensor, axis: Any = None, epsilon: float = 1e-12, **
 @function("norm")
 def _norm(use: Use, x: Tensor, ord: Any = None, axis: Any = None, keepdims: bool = False, **_: Any) -> Tensor:
     if ord not in (None, "euclidean", 2):
-        raise ValueError(f"the norm {ord!r}")
+        raise Unsupported(f"the norm {ord!r}")
     total: Tensor = FUNCTIONS["sum"](use, use.add("Mul", x, x), axis=axis, keepdims=keepdims)
     return use.add("Sqrt", total)
 
@@ -286,7 +286,7 @@ def _clip(use: Use, x: Tensor, *bounds: float, **keywords: Any) -> Tensor:
 
 @function("cast")
 def _cast(use: Use, x: Any, dtype: Any = None, **_: Any) -> Tensor:
-    return use.cast(as_tensor(use, x), np.dtype("bool" if dtype == "bool" else str(dtype)))
+    return as_tensor(use, x).cast(np.dtype("bool" if dtype == "bool" else str(dtype)))
 
 
 @function("where", "select", "where2")
@@ -303,7 +303,7 @@ def _matmul(
 ) -> Tensor:
     first, second = (as_tensor(use, value) for value in _two(values, keywords))
     swapped = [
-        use.transpose(x, [*range(x.rank - 2), x.rank - 1, x.rank - 2]) if turned else x
+        x.transpose(*range(x.rank - 2), x.rank - 1, x.rank - 2) if turned else x
         for x, turned in ((first, transpose_a), (second, transpose_b))
     ]
     return use.add("MatMul", *swapped)
@@ -329,7 +329,7 @@ def _resize(use: Use, x: Tensor, size: Any = None, method: Any = None, **keyword
         or keywords.get("crop_to_aspect_ratio")
         or keywords.get("pad_to_aspect_ratio")
     ):
-        raise ValueError("an aspect ratio that is kept is not compiled")
+        raise Unsupported("an aspect ratio that is kept is not compiled")
     height, width = numbers(size)
     target = [*x.shape[:2], height, width] if first else [x.shape[0], height, width, x.shape[3]]
     return resized(use, x, target, str(method).lower(), antialias=bool(keywords.get("antialias")))
@@ -345,7 +345,7 @@ def _old_resize(
     **_: Any,
 ) -> Tensor:
     if align_corners:
-        raise ValueError("align_corners is not compiled")
+        raise Unsupported("align_corners is not compiled")
     height, width = numbers(size)
     method = "nearest" if "nearest" in str(use.get("function")).lower() else "bilinear"
     target = [x.shape[0], height, width, x.shape[3]]
@@ -355,7 +355,7 @@ def _old_resize(
 @function("depthtospace", "spacetodepth")
 def _blocks(use: Use, x: Tensor, block_size: int, data_format: str = "NHWC", **_: Any) -> Tensor:
     first = data_format in ("NCHW", "channels_first")
-    image = x if first else use.transpose(x, [0, 3, 1, 2])
+    image = x if first else x.transpose(0, 3, 1, 2)
     name = (
         "DepthToSpace"
         if key_of(str(use.get("function", use.layer.kind))) == "depthtospace"
@@ -363,4 +363,4 @@ def _blocks(use: Use, x: Tensor, block_size: int, data_format: str = "NHWC", **_
     )
     options: dict[str, Any] = {"mode": "DCR"} if name == "DepthToSpace" else {}
     result = use.add(name, image, blocksize=int(block_size), **options)
-    return result if first else use.transpose(result, [0, 2, 3, 1])
+    return result if first else result.transpose(0, 2, 3, 1)

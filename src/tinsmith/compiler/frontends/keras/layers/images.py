@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinsmith.compiler.frontends.keras.layers.registry import Use
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 
 def is_channels_first(use: Use) -> bool:
@@ -17,14 +17,14 @@ def channels_first(use: Use, x: Tensor) -> Tensor:
     """`x`, an image of the layer's format, with its channels first."""
     if is_channels_first(use):
         return x
-    return use.transpose(x, [0, x.rank - 1, *range(1, x.rank - 1)])
+    return x.transpose(0, x.rank - 1, *range(1, x.rank - 1))
 
 
 def as_stored(use: Use, x: Tensor) -> Tensor:
     """The inverse of `channels_first`."""
     if is_channels_first(use):
         return x
-    return use.transpose(x, [0, *range(2, x.rank), 1])
+    return x.transpose(0, *range(2, x.rank), 1)
 
 
 def on_channels_first(use: Use, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:

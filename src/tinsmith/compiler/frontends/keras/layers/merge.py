@@ -10,7 +10,8 @@ import numpy as np
 
 from tinsmith.compiler.frontends.keras.layers.normalisation import unit
 from tinsmith.compiler.frontends.keras.layers.registry import Use, axis_of, layer
-from tinsmith.compiler.frontends.keras.message import Tensor, Value
+from tinsmith.compiler.frontends.keras.tensor import Tensor
+from tinsmith.compiler.shaping.builder import Operand
 
 _OPERATORS = {
     "Add": "Add",
@@ -23,14 +24,14 @@ _OPERATORS = {
 
 
 @layer(*_OPERATORS, casts=False)
-def _elementwise(use: Use, first: Any, second: Value = None) -> Tensor:
+def _elementwise(use: Use, first: Any, second: Operand = None) -> Tensor:
     """As a layer it takes a list of tensors; as a function of Keras 3, two values."""
     values = first if isinstance(first, list) else [first, second]
     tensors = [value for value in values if isinstance(value, Tensor)]
     if not isinstance(first, list):
         return pair(use, _OPERATORS[use.layer.kind], first, second).masked(None)
     rank = max(tensor.rank for tensor in tensors)
-    aligned = [use.cast(_of_rank(use, tensor, rank), tensors[0].dtype) for tensor in tensors]
+    aligned = [_of_rank(use, tensor, rank).cast(tensors[0].dtype) for tensor in tensors]
     result = reduce(lambda one, other: use.add(_OPERATORS[use.layer.kind], one, other), aligned)
     if use.layer.kind == "Average":
         result = use.add("Mul", result, 1 / len(tensors))
@@ -42,13 +43,13 @@ def pair(use: Use, operator: str, first: Any, second: Any) -> Tensor:
     if isinstance(first, Tensor):
         other = second if isinstance(second, Tensor) else np.asarray(second, first.dtype)
         return use.add(operator, first, other).masked(first.mask)
-    one = use.message.constant(np.asarray(first, second.dtype))
+    one = use.constant(np.asarray(first, second.dtype))
     return use.add(operator, one, second).masked(second.mask)
 
 
 def _of_rank(use: Use, x: Tensor, rank: int) -> Tensor:
     """Keras merges tensors of fewer dimensions after it put new ones behind the batch."""
-    return x if x.rank == rank else use.reshape(x, [x.shape[0], *[1] * (rank - x.rank), *x.shape[1:]])
+    return x if x.rank == rank else x.reshape(x.shape[0], *[1] * (rank - x.rank), *x.shape[1:])
 
 
 def all_masks(use: Use, tensors: Sequence[Tensor]) -> Tensor | None:
@@ -63,7 +64,7 @@ def all_masks(use: Use, tensors: Sequence[Tensor]) -> Tensor | None:
 def _concatenate(use: Use, values: list[Tensor], axis: int | None = None) -> Tensor:
     found = use.get("axis", -1) if axis is None else axis
     along = axis_of(found, values[0].rank)
-    result = use.add("Concat", *(use.cast(value, values[0].dtype) for value in values), axis=along)
+    result = use.add("Concat", *(value.cast(values[0].dtype) for value in values), axis=along)
     if all(value.mask is None for value in values) or values[0].rank < 3:
         return result
     masks = [value.mask or _everything(use, value) for value in values]
@@ -75,7 +76,7 @@ def _concatenate(use: Use, values: list[Tensor], axis: int | None = None) -> Ten
 
 
 def _everything(use: Use, x: Tensor) -> Tensor:
-    return use.message.constant(np.ones(x.shape[:2], np.bool_))
+    return use.constant(np.ones(x.shape[:2], np.bool_))
 
 
 @layer("Dot")
@@ -96,4 +97,4 @@ def _dot(use: Use, first: Any, second: Any = None) -> Tensor:
     free = [letter for letter in (*left, *right[1:]) if letter != "b"]
     equation = f"{''.join(left)},{''.join(right)}->{''.join(free)}"
     result = use.add("Einsum", one, other, equation=equation)
-    return use.reshape(result, [*result.shape, 1]) if result.rank == 1 else result
+    return result.reshape(*result.shape, 1) if result.rank == 1 else result

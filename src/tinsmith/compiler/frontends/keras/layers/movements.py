@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.frontends.keras.layers.functions import as_tensor, function, key_of, numbers
-from tinsmith.compiler.frontends.keras.layers.registry import Use, axis_of
-from tinsmith.compiler.frontends.keras.message import Array, Tensor
+from tinsmith.compiler.frontends.keras.layers.registry import Unsupported, Use, axis_of
+from tinsmith.compiler.frontends.keras.tensor import Tensor
+from tinsmith.compiler.shaping.builder import Array
 
 _END = 2**31 - 1
 
@@ -36,7 +37,7 @@ def _reshape(use: Use, x: Any, shape: Any = None, newshape: Any = None, **_: Any
     wanted = newshape if shape is None else shape
     if isinstance(wanted, list | tuple):
         wanted = [-1 if size is None else size for size in wanted]
-    return use.reshape(as_tensor(use, x), numbers(wanted))
+    return as_tensor(use, x).reshape(*numbers(wanted))
 
 
 @function("transpose", "permutedimensions")
@@ -44,14 +45,14 @@ def _transpose(
     use: Use, x: Tensor, perm: Any = None, axes: Any = None, pattern: Any = None, **_: Any
 ) -> Tensor:
     order = next((numbers(value) for value in (perm, axes, pattern) if value is not None), None)
-    return use.transpose(x, order or list(range(x.rank))[::-1])
+    return x.transpose(*(order or list(range(x.rank))[::-1]))
 
 
 @function("swapaxes")
 def _swap(use: Use, x: Tensor, axis1: int, axis2: int, **_: Any) -> Tensor:
     order = list(range(x.rank))
     order[axis1], order[axis2] = order[axis2], order[axis1]
-    return use.transpose(x, order)
+    return x.transpose(*order)
 
 
 @function("moveaxis")
@@ -60,7 +61,7 @@ def _move(use: Use, x: Tensor, source: Any, destination: Any, **_: Any) -> Tenso
     rest = [n for n in range(x.rank) if n not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         rest.insert(target, origin)
-    return use.transpose(x, rest)
+    return x.transpose(*rest)
 
 
 @function("expanddims")
@@ -92,10 +93,10 @@ def _repeat(
     use: Use, x: Tensor, repeats: Any = None, axis: int | None = None, rep: Any = None, **_: Any
 ) -> Tensor:
     if axis is None:
-        x, axis = use.reshape(x, [-1]), 0
+        x, axis = x.reshape(-1), 0
     count = numbers(repeats if repeats is not None else rep)
     if len(count) > 1:
-        raise ValueError("repeats of different numbers are not compiled")
+        raise Unsupported("repeats of different numbers are not compiled")
     index = np.repeat(np.arange(x.shape[axis]), count[0])
     return use.add("Gather", x, index, axis=axis)
 
@@ -106,7 +107,7 @@ def _concat(use: Use, values: Sequence[Any], axis: int = -1, **_: Any) -> Any:
         return np.concatenate([np.atleast_1d(np.asarray(value)) for value in values])
     tensors = [as_tensor(use, value) for value in values]
     dtype = next(value.dtype for value in values if isinstance(value, Tensor))
-    return use.add("Concat", *(use.cast(tensor, dtype) for tensor in tensors), axis=axis)
+    return use.add("Concat", *(tensor.cast(dtype) for tensor in tensors), axis=axis)
 
 
 @function("stack", "pack")
@@ -146,7 +147,7 @@ def _split(
     else:
         parts = numbers(wanted)
         parts = [size - sum(p for p in parts if p >= 0) if part < 0 else part for part in parts]
-    return list(use.message.several("Split", len(parts), x, np.array(parts, np.int64), axis=along))
+    return list(use.several("Split", len(parts), x, np.array(parts, np.int64), axis=along))
 
 
 @function("pad")
@@ -163,7 +164,7 @@ def _pad(
     widths = np.broadcast_to(widths, (x.rank, 2))
     name = mode.lower()
     if name not in ("constant", "reflect"):
-        raise ValueError(f"the padding mode {mode!r}")
+        raise Unsupported(f"the padding mode {mode!r}")
     value = np.asarray(0 if constant_values is None else constant_values, x.dtype)
     return use.add("Pad", x, widths.T.reshape(-1).copy(), value, mode=name)
 
@@ -171,11 +172,11 @@ def _pad(
 @function("gather", "take", "embeddinglookup")
 def _gather(use: Use, x: Any, indices: Any, axis: int | None = None, batch_dims: int = 0, **_: Any) -> Tensor:
     if batch_dims:
-        raise ValueError("gather with batch_dims is not compiled")
+        raise Unsupported("gather with batch_dims is not compiled")
     if axis is None and key_of(str(use.get("function", use.layer.kind))) == "take":
-        x, axis = use.reshape(x, [-1]), 0
-    index = indices if isinstance(indices, Tensor) else use.message.constant(np.asarray(indices, np.int64))
-    index = index if index.dtype.kind == "i" and index.dtype.itemsize > 2 else use.cast(index, np.int64)
+        x, axis = x.reshape(-1), 0
+    index = indices if isinstance(indices, Tensor) else use.constant(np.asarray(indices, np.int64))
+    index = index if index.dtype.kind == "i" and index.dtype.itemsize > 2 else index.cast(np.int64)
     return use.add("Gather", as_tensor(use, x), index, axis=axis or 0)
 
 
@@ -184,21 +185,21 @@ def _one_hot(
     use: Use, x: Tensor, depth: Any = None, num_classes: Any = None, axis: int = -1, **_: Any
 ) -> Tensor:
     count = numbers(depth if depth is not None else num_classes)[0]
-    values = use.message.constant(np.array([0, 1], use.dtype))
-    codes = use.cast(x, np.int64) if x.dtype.kind != "i" else x
+    values = use.constant(np.array([0, 1], use.dtype))
+    codes = x.cast(np.int64) if x.dtype.kind != "i" else x
     return use.add("OneHot", codes, np.array(count, np.int64), values, axis=axis)
 
 
 @function("zeroslike", "oneslike")
 def _like(use: Use, x: Tensor, **_: Any) -> Tensor:
     one = key_of(str(use.get("function", use.layer.kind))) == "oneslike"
-    return use.message.constant((np.ones if one else np.zeros)(x.shape, x.dtype))
+    return use.constant((np.ones if one else np.zeros)(x.shape, x.dtype))
 
 
 @function("flip", "reverse")
 def _flip(use: Use, x: Tensor, axis: Any = None, **_: Any) -> Tensor:
     for along in numbers(axis) if axis is not None else range(x.rank):
-        x = use.slice(x, axis_of(along, x.rank), -1, -(2**31), -1)
+        x = x.slice(axis_of(along, x.rank), -1, -(2**31), -1)
     return x
 
 
@@ -223,7 +224,7 @@ def _slice(
     counts = numbers(size if size is not None else shape)
     for axis, (start, count) in enumerate(zip(starts, counts, strict=True)):
         if start or count not in (-1, x.shape[axis]):
-            x = use.slice(x, axis, start, x.shape[axis] if count < 0 else start + count)
+            x = x.slice(axis, start, x.shape[axis] if count < 0 else start + count)
     return x
 
 
@@ -251,7 +252,7 @@ def _item(use: Use, x: Any, slice_spec: Any = None, key: Any = None, **_: Any) -
             place += 1
         else:
             index = found if found >= 0 else found + x.shape[axis]
-            x = use.slice(x, axis, index, index + 1)
+            x = x.slice(axis, index, index + 1)
             dropped.append(axis)
         axis += 1
     if dropped:
@@ -266,7 +267,7 @@ def _sliced(use: Use, x: Tensor, axis: int, found: slice) -> Tensor:
     start, stop, step = found.indices(x.shape[axis])
     if (start, stop, step) == (0, x.shape[axis], 1):
         return x
-    return use.slice(x, axis, start, stop if stop >= 0 else -_END, step)
+    return x.slice(axis, start, stop if stop >= 0 else -_END, step)
 
 
 def _is(part: Any, name: str) -> bool:

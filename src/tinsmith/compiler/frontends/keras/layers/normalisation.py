@@ -9,7 +9,7 @@ import numpy as np
 from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers.activations import axes_of
 from tinsmith.compiler.frontends.keras.layers.registry import Use, axis_of, layer
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 
 def _scale_and_centre(layer: Layer) -> Sequence[str]:
@@ -59,9 +59,9 @@ def _group(use: Use, x: Tensor) -> Tensor:
     channels = x.shape[axis]
     groups = channels if groups == -1 else groups
     split = [*x.shape[:axis], groups, channels // groups, *x.shape[axis + 1 :]]
-    grouped = use.reshape(x, split)
+    grouped = x.reshape(*split)
     inner = [number for number in range(1, x.rank + 1) if number != axis]
-    flat = use.reshape(_standardised(use, grouped, inner, float(use.get("epsilon", 1e-3))), x.shape)
+    flat = _standardised(use, grouped, inner, float(use.get("epsilon", 1e-3))).reshape(*x.shape)
     return _scaled(use, flat, _broadcast([axis], x))
 
 

@@ -8,7 +8,7 @@ from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers import movements
 from tinsmith.compiler.frontends.keras.layers.functions import FUNCTIONS, key_of
 from tinsmith.compiler.frontends.keras.layers.registry import RULES, Result, Rule, Use, layer, no_weights
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 LAMBDAS = frozenset({"TFOpLambda", "SlicingOpLambda"})
 DATA_DEPENDENT = frozenset(
@@ -54,7 +54,7 @@ def _reshape(use: Use, x: Tensor, **_: Any) -> Tensor:
     """The layer says the shape without the batch; the function of Keras 3 says it whole."""
     target = use.get("target_shape")
     if target is not None:
-        return use.reshape(x, [x.shape[0], *(-1 if size is None else int(size) for size in target)])
+        return x.reshape(x.shape[0], *(-1 if size is None else int(size) for size in target))
     result: Tensor = FUNCTIONS["reshape"](use, x, newshape=use.get("newshape"))
     return result
 

@@ -9,7 +9,7 @@ import numpy as np
 from tinsmith.compiler.frontends.keras.layers.convolution import same_pads
 from tinsmith.compiler.frontends.keras.layers.images import on_channels_first, spatial_axes
 from tinsmith.compiler.frontends.keras.layers.registry import Use, layer, sizes
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 
 @layer(*(f"{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)))
@@ -43,7 +43,7 @@ def _global(use: Use, x: Tensor) -> Tensor:
 
 def _masked_average(use: Use, x: Tensor, axes: Any, keep: int) -> Tensor:
     assert x.mask is not None
-    counted = use.cast(x.mask, x.dtype)
+    counted = x.mask.cast(x.dtype)
     weights = use.add("Unsqueeze", counted, np.array([2 if axes[0] == 1 else 1], np.int64))
     total = use.add("ReduceSum", use.add("Mul", x, weights), axes, keepdims=keep)
     return use.add("Div", total, use.add("ReduceSum", weights, axes, keepdims=keep))
@@ -59,7 +59,7 @@ def _adaptive(use: Use, x: Tensor) -> Tensor:
         parts = [
             use.add(
                 operator,
-                use.slice(x, axis, index * size // count, -(-(index + 1) * size // count)),
+                x.slice(axis, index * size // count, -(-(index + 1) * size // count)),
                 np.array([axis], np.int64),
             )
             for index in range(count)

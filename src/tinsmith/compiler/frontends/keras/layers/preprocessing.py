@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.frontends.keras.layers.images import is_channels_first, spatial_axes
-from tinsmith.compiler.frontends.keras.layers.registry import Use, layer
+from tinsmith.compiler.frontends.keras.layers.registry import Unsupported, Use, layer
 from tinsmith.compiler.frontends.keras.layers.shapes import resized
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 
 @layer("Rescaling", keeps_mask=True)
@@ -35,7 +35,7 @@ def _resize(use: Use, x: Tensor) -> Tensor:
     if use.get("crop_to_aspect_ratio"):
         x = _cropped_to(use, x, (rows, columns), (height, width))
     if use.get("pad_to_aspect_ratio"):
-        raise ValueError("pad_to_aspect_ratio is not compiled")
+        raise Unsupported("pad_to_aspect_ratio is not compiled")
     shape = list(x.shape)
     shape[rows], shape[columns] = height, width
     method = str(use.get("interpolation", "bilinear")).lower()
@@ -48,7 +48,7 @@ def _cropped_to(use: Use, x: Tensor, axes: Sequence[int], target: Sequence[int])
     crop_width = min(width, int(float(height * target[1]) / target[0])) or width
     for axis, size, kept in zip(axes, (height, width), (crop_height, crop_width), strict=True):
         start = int(float(size - kept) / 2)
-        x = use.slice(x, axis, start, start + kept)
+        x = x.slice(axis, start, start + kept)
     return x
 
 
@@ -60,7 +60,7 @@ def _centre(use: Use, x: Tensor) -> Tensor:
     if all(x.shape[axis] >= size for axis, size in zip(axes, target, strict=True)):
         for axis, size in zip(axes, target, strict=True):
             start = (x.shape[axis] - size) // 2
-            x = use.slice(x, axis, start, start + size)
+            x = x.slice(axis, start, start + size)
         return x
     x = _cropped_to(use, x, axes, target)
     shape = list(x.shape)
@@ -72,28 +72,28 @@ def _centre(use: Use, x: Tensor) -> Tensor:
 def _discretise(use: Use, x: Tensor) -> Tensor:
     """How many boundaries are at most the value."""
     if use.get("output_mode", "int") != "int":
-        raise ValueError(f"the output_mode {use.get('output_mode')!r}, expected 'int'")
+        raise Unsupported(f"the output_mode {use.get('output_mode')!r}, expected 'int'")
     boundaries = np.asarray(use.get("bin_boundaries"), np.float32)
-    values = use.reshape(use.cast(x, np.float32), [*x.shape, 1])
-    reached = use.add("LessOrEqual", use.message.constant(boundaries), values)
-    return use.add("ReduceSum", use.cast(reached, np.int32), np.array([-1], np.int64), keepdims=0)
+    values = x.cast(np.float32).reshape(*x.shape, 1)
+    reached = use.add("LessOrEqual", use.constant(boundaries), values)
+    return use.add("ReduceSum", reached.cast(np.int32), np.array([-1], np.int64), keepdims=0)
 
 
 @layer("CategoryEncoding", casts=False)
 def _encode(use: Use, x: Tensor) -> Tensor:
     tokens, mode = int(use.get("num_tokens")), use.get("output_mode", "multi_hot")
-    codes = use.cast(x, np.int64)
+    codes = x.cast(np.int64)
     one_hot = use.add(
         "OneHot",
         codes,
         np.array(tokens, np.int64),
-        use.message.constant(np.array([0, 1], np.float32)),
+        use.constant(np.array([0, 1], np.float32)),
         axis=-1,
     )
     if mode == "one_hot":
-        return use.reshape(one_hot, [*x.shape[:-1], tokens]) if x.shape[-1] == 1 else one_hot
+        return one_hot.reshape(*x.shape[:-1], tokens) if x.shape[-1] == 1 else one_hot
     if mode not in ("multi_hot", "count"):
-        raise ValueError(f"the output_mode {mode!r}")
+        raise Unsupported(f"the output_mode {mode!r}")
     if x.rank == 1:
         return one_hot
     return use.add(

@@ -12,7 +12,8 @@ from tinsmith.compiler.frontends.keras.config import Layer
 from tinsmith.compiler.frontends.keras.layers.activations import activation_name, hard_slope
 from tinsmith.compiler.frontends.keras.layers.cells import CELLS, reset_after, state_count, step, zero_states
 from tinsmith.compiler.frontends.keras.layers.registry import Result, Use, layer
-from tinsmith.compiler.frontends.keras.message import Array, DType, Tensor
+from tinsmith.compiler.frontends.keras.tensor import Tensor
+from tinsmith.compiler.shaping.builder import Array, Dims, DType, Graph
 
 _FUSED: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "LSTMCell": ("LSTM", (0, 3, 1, 2)),
@@ -40,7 +41,7 @@ def _recurrent(use: Use, x: Any, initial_state: Any = None) -> Result:
     cell = replace(use, layer=use.layer.children["cell"])
     time_major = bool(use.get("time_major"))
     if time_major:
-        x = use.transpose(x, [1, 0, *range(2, x.rank)]).masked(x.mask)
+        x = x.transpose(1, 0, *range(2, x.rank)).masked(x.mask)
     operator = _FUSED.get(cell.layer.kind)
     names = _activation_names(cell)
     if operator and x.mask is None and names is not None:
@@ -51,10 +52,10 @@ def _recurrent(use: Use, x: Any, initial_state: Any = None) -> Result:
         sequence, last, final = _scanned(use, cell, x, states)
     if use.get("return_sequences"):
         if use.get("go_backwards"):
-            sequence = use.slice(sequence, 1, -1, -(2**31), -1)
+            sequence = sequence.slice(1, -1, -(2**31), -1)
         result = sequence.masked(x.mask)
         if time_major:
-            result = use.transpose(result, [1, 0, *range(2, result.rank)])
+            result = result.transpose(1, 0, *range(2, result.rank))
     else:
         result = last
     return [result, *final] if use.get("return_state") else result
@@ -118,21 +119,21 @@ def _fused(
     attributes = {key: value for key, value in attributes.items() if value != []}
     if backwards:
         attributes["direction"] = "reverse"
-    start = [use.reshape(state, [1, *state.shape]) for state in states]
-    outputs = use.message.several(
+    start = [state.reshape(1, *state.shape) for state in states]
+    outputs = use.several(
         operator,
         3 if operator == "LSTM" else 2,
-        use.transpose(x, [1, 0, 2]),
-        use.message.constant(kernel),
-        use.message.constant(recurrent),
+        x.transpose(1, 0, 2),
+        use.constant(kernel),
+        use.constant(recurrent),
         *bias,
         None,
         *start,
         **attributes,
     )
-    every_step = use.reshape(outputs[0], [outputs[0].shape[0], x.shape[0], units])
-    final = [use.reshape(state, [x.shape[0], units]) for state in outputs[1:]]
-    return use.transpose(every_step, [1, 0, 2]), final[0], final
+    every_step = outputs[0].reshape(outputs[0].shape[0], x.shape[0], units)
+    final = [state.reshape(x.shape[0], units) for state in outputs[1:]]
+    return every_step.transpose(1, 0, 2), final[0], final
 
 
 def _by_gate(weights: Array, order: Sequence[int]) -> Array:
@@ -148,26 +149,23 @@ def _scanned(use: Use, cell: Use, x: Tensor, states: Sequence[Tensor]) -> tuple[
     begin = list(states) or zero_states(cell, _moment(use, x, 0))
     if len(begin) != state_count(cell):
         raise ValueError(f"{len(begin)} initial states, expected {state_count(cell)}")
-    body = message.body()
-    given = [body.input(body.name("state"), state.dtype, state.shape) for state in begin]
-    current = body.input(body.name("step"), x.dtype, (x.shape[0], *projected.shape[2:]))
-    inside = replace(cell, message=body)
-    output, new = CELLS[cell.layer.kind].step(inside, current, given)
+    given = [message.input("state", state.dtype, state.shape) for state in begin]
+    current = message.input("step", x.dtype, (x.shape[0], *projected.shape[2:]))
     carried, inputs, taken = list(begin), [*given], [current]
     sequences = [projected]
-    if x.mask is not None:
-        counts = body.input(body.name("counts"), np.dtype(np.bool_), (x.shape[0],))
-        last = body.input(body.name("last"), output.dtype, output.shape)
-        begin_output = message.constant(np.zeros(output.shape, output.dtype))
-        new = [_where(inside, counts, after, before) for after, before in zip(new, given, strict=True)]
-        held = np.zeros((), output.dtype) if use.get("zero_output_for_mask") else last
-        output = _where(inside, counts, output, held)
-        carried, inputs, new = [*carried, begin_output], [*inputs, last], [*new, output]
-        taken, sequences = [*taken, counts], [*sequences, x.mask]
-    shown = inside.add("Identity", output)
-    new = [inside.add("Identity", state) for state in new]
-    graph = body.graph("step", [*inputs, *taken], [*new, shown])
-    types: list[tuple[DType, Sequence[int]]] = [(state.dtype, state.shape) for state in new]
+    with message.into(Graph()) as body:
+        output, new = CELLS[cell.layer.kind].step(cell, current, given)
+        if x.mask is not None:
+            counts = message.input("counts", np.bool_, (x.shape[0],))
+            last = message.input("last", output.dtype, output.shape)
+            begin_output = message.constant(np.zeros(output.shape, output.dtype))
+            new = [_where(cell, counts, after, before) for after, before in zip(new, given, strict=True)]
+            held = np.zeros((), output.dtype) if use.get("zero_output_for_mask") else last
+            output = _where(cell, counts, output, held)
+            carried, inputs, new = [*carried, begin_output], [*inputs, last], [*new, output]
+            taken, sequences = [*taken, counts], [*sequences, x.mask]
+    graph = message.subgraph(body, "step", [*inputs, *taken], [*new, output])
+    types: list[tuple[DType, Dims]] = [(state.dtype, state.shape) for state in new]
     types.append((output.dtype, (x.shape[0], x.shape[1], *output.shape[1:])))
     backwards = int(bool(use.get("go_backwards")))
     *final, sequence = message.declared(
@@ -182,7 +180,7 @@ def _scanned(use: Use, cell: Use, x: Tensor, states: Sequence[Tensor]) -> tuple[
         scan_output_directions=[backwards],
     )
     index = 0 if backwards else x.shape[1] - 1
-    last_output = use.reshape(use.slice(sequence, 1, index, index + 1), output.shape)
+    last_output = sequence.slice(1, index, index + 1).reshape(*output.shape)
     return sequence, last_output, final[: len(begin)]
 
 
@@ -208,16 +206,16 @@ def _unrolled(
             output = held = _where(use, counts, output, held)
         outputs[index], current = output, new
     last = output
-    joined = [use.reshape(outputs[index], [x.shape[0], 1, *last.shape[1:]]) for index in sorted(outputs)]
+    joined = [outputs[index].reshape(x.shape[0], 1, *last.shape[1:]) for index in sorted(outputs)]
     return (use.add("Concat", *joined, axis=1) if len(joined) > 1 else joined[0]), last, current
 
 
 def _moment(use: Use, x: Tensor, index: int) -> Tensor:
-    return use.reshape(use.slice(x, 1, index, index + 1), [x.shape[0], *x.shape[2:]])
+    return x.slice(1, index, index + 1).reshape(x.shape[0], *x.shape[2:])
 
 
 def _where(use: Use, counts: Tensor, after: Tensor, before: Any) -> Tensor:
-    condition = use.reshape(counts, [counts.shape[0], *[1] * (after.rank - 1)])
+    condition = counts.reshape(counts.shape[0], *[1] * (after.rank - 1))
     return use.add("Where", condition, after, before)
 
 
@@ -231,7 +229,7 @@ def _both_ways(use: Use, x: Any, initial_state: Any = None) -> Result:
     one, other = forward[0], backward[0]
     sequences = bool(forward_layer.get("return_sequences"))
     if sequences:
-        other = use.slice(other, 1, -1, -(2**31), -1)
+        other = other.slice(1, -1, -(2**31), -1)
     mode = use.layer.config.get("merge_mode", "concat")
     results = [one, other] if mode is None else [_merged(use, mode, one, other)]
     results = [result.masked(x.mask if sequences else None) for result in results]
@@ -254,9 +252,9 @@ def _listed(result: Result) -> list[Tensor]:
 @layer("TimeDistributed", casts=False)
 def _time_distributed(use: Use, x: Tensor) -> Result:
     """The layer inside takes the time steps as so many more items of the batch."""
-    merged = use.reshape(x, [x.shape[0] * x.shape[1], *x.shape[2:]])
+    merged = x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
     results = _listed(use.child("layer", merged))
-    shaped = [use.reshape(result, [*x.shape[:2], *result.shape[1:]]).masked(x.mask) for result in results]
+    shaped = [result.reshape(*x.shape[:2], *result.shape[1:]).masked(x.mask) for result in results]
     return shaped[0] if len(shaped) == 1 else shaped
 
 
@@ -264,7 +262,7 @@ def _time_distributed(use: Use, x: Tensor) -> Result:
 def _masking(use: Use, x: Tensor) -> Tensor:
     """Steps whose values are all the mask value do not count, and become zero."""
     value = float(use.get("mask_value", 0.0))
-    different = use.cast(use.add("Not", use.add("Equal", x, value)), np.int32)
-    counts = use.cast(use.add("ReduceMax", different, np.array([-1], np.int64)), np.bool_)
-    kept = use.add("Mul", x, use.cast(counts, x.dtype))
-    return kept.masked(use.reshape(counts, x.shape[:2])) if x.rank == 3 else kept
+    different = use.add("Not", use.add("Equal", x, value)).cast(np.int32)
+    counts = use.add("ReduceMax", different, np.array([-1], np.int64)).cast(np.bool_)
+    kept = use.add("Mul", x, counts.cast(x.dtype))
+    return kept.masked(counts.reshape(*x.shape[:2])) if x.rank == 3 else kept

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.frontends.keras.config import Layer
-from tinsmith.compiler.frontends.keras.message import Array, DType, Message, Tensor, Value
+from tinsmith.compiler.frontends.keras.tensor import Tensor
+from tinsmith.compiler.shaping.builder import Array, Builder, DType, Operand
+
+
+class Unsupported(Exception):
+    """A layer or a function that is compiled, with an option that is not; the text names the option."""
+
 
 Result = Any
 """A Tensor, or a list or a dict of them, as the layer gives them."""
@@ -20,13 +26,21 @@ class Use:
     """One call of one layer while it is converted."""
 
     layer: Layer
-    message: Message
+    message: Builder[Tensor]
     convert: Callable[..., Result]
     """Converts a call of a layer inside this one: convert(layer, *arguments, **keywords)."""
 
-    def add(self, operator: str, *inputs: Value, **attributes: Any) -> Tensor:
+    def add(self, operator: str, *inputs: Operand, **attributes: Any) -> Tensor:
         """The output of a new node."""
         return self.message.add(operator, *inputs, **attributes)
+
+    def several(self, operator: str, count: int, *inputs: Operand, **attributes: Any) -> tuple[Tensor, ...]:
+        """The outputs of a new node."""
+        return self.message.several(operator, count, *inputs, **attributes)
+
+    def constant(self, content: Array) -> Tensor:
+        """A tensor that is known."""
+        return self.message.constant(content)
 
     def get(self, key: str, default: Any = None) -> Any:
         """A field of the config; None counts as left out."""
@@ -49,28 +63,6 @@ class Use:
     def child(self, attribute: str, *arguments: Any, **keywords: Any) -> Result:
         """The result of the layer `attribute` inside this one."""
         return self.convert(self.layer.children[attribute], *arguments, **keywords)
-
-    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
-        """`x` in another shape; one size may be -1."""
-        return x if tuple(shape) == x.shape else self.add("Reshape", x, np.array(shape, np.int64))
-
-    def transpose(self, x: Tensor, order: Sequence[int]) -> Tensor:
-        """`x` with its dimensions in another order."""
-        return x if list(order) == list(range(x.rank)) else self.add("Transpose", x, perm=list(order))
-
-    def cast(self, x: Tensor, dtype: DType | type) -> Tensor:
-        """`x` in another type."""
-        wanted = np.dtype(dtype)
-        if x.dtype == wanted:
-            return x
-        from onnx import helper
-
-        return self.add("Cast", x, to=helper.np_dtype_to_tensor_dtype(wanted)).masked(x.mask)
-
-    def slice(self, x: Tensor, axis: int, start: int, end: int, step: int = 1) -> Tensor:
-        """`x` from `start` to before `end` along `axis`, as Python counts."""
-        bounds = (np.array([number], np.int64) for number in (start, end, axis, step))
-        return self.add("Slice", x, *bounds)
 
 
 def compute_dtype(layer: Layer) -> DType:

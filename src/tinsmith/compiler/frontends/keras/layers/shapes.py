@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinsmith.compiler.frontends.keras.layers.images import is_channels_first, spatial_axes
-from tinsmith.compiler.frontends.keras.layers.registry import Use, layer, sizes
-from tinsmith.compiler.frontends.keras.message import Tensor
+from tinsmith.compiler.frontends.keras.layers.registry import Unsupported, Use, layer, sizes
+from tinsmith.compiler.frontends.keras.tensor import Tensor
 
 
 @layer(
@@ -51,13 +51,13 @@ def _identity(use: Use, x: Tensor) -> Tensor:
 def _flatten(use: Use, x: Tensor) -> Tensor:
     """Channels last, whatever the layer's format is."""
     if is_channels_first(use) and x.rank > 2:
-        x = use.transpose(x, [0, *range(2, x.rank), 1])
-    return use.reshape(x, [x.shape[0], -1])
+        x = x.transpose(0, *range(2, x.rank), 1)
+    return x.reshape(x.shape[0], -1)
 
 
 @layer("Permute", casts=False)
 def _permute(use: Use, x: Tensor) -> Tensor:
-    return use.transpose(x, [0, *(int(axis) for axis in use.get("dims"))])
+    return x.transpose(0, *(int(axis) for axis in use.get("dims")))
 
 
 @layer("RepeatVector", casts=False)
@@ -72,7 +72,7 @@ def _crop(use: Use, x: Tensor) -> Tensor:
     axes = spatial_axes(use, x.rank)
     for axis, (before, after) in zip(axes, _pairs(use.get("cropping", 1), len(axes)), strict=True):
         if before or after:
-            x = use.slice(x, axis, before, x.shape[axis] - after)
+            x = x.slice(axis, before, x.shape[axis] - after)
     return x
 
 
@@ -122,7 +122,7 @@ def resized(
         half_pixel = use.layer.origin.version >= (2, 3)
     modes = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}
     if method not in modes:
-        raise ValueError(f"the interpolation {method!r}, expected one of {', '.join(modes)}")
+        raise Unsupported(f"the interpolation {method!r}, expected one of {', '.join(modes)}")
     attributes: dict[str, Any] = {"mode": modes[method]}
     if method == "nearest":
         attributes["nearest_mode"] = "floor"

@@ -7,6 +7,7 @@ from functools import reduce
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, Rule, operator
+from tinsmith.compiler.shaping.builder import Value
 
 _BINARY = {
     "Add": "elemwise_add _plus _Plus _add broadcast_add broadcast_plus _grad_add",
@@ -28,22 +29,24 @@ _LOGIC = {"And": "logical_and", "Or": "logical_or", "Xor": "logical_xor"}
 
 
 def _binary(name: str) -> Rule:
-    return lambda node: node.make(name, node.input(0), node.input(1))
+    return lambda node: node.add(name, node.input(0), node.input(1))
 
 
 def _with_scalar(name: str, reverse: bool = False) -> Rule:
-    def rule(node: Node) -> str:
+    def rule(node: Node) -> Value:
         scalar = _scalar(node)
-        return node.make(name, scalar, node.x) if reverse else node.make(name, node.x, scalar)
+        return node.add(name, scalar, node.x) if reverse else node.add(name, node.x, scalar)
 
     return rule
 
 
-def _compared(node: Node, name: str, other: str | np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> str:
+def _compared(
+    node: Node, name: str, other: Value | np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+) -> Value:
     """1 or 0 in the type of the operands."""
     if name == "NotEqual":
-        return node.cast(node.make("Not", node.make("Equal", node.x, other)), node.dtype)
-    return node.cast(node.make(name, node.x, other), node.dtype)
+        return node.add("Not", node.add("Equal", node.x, other)).cast(node.dtype)
+    return node.add(name, node.x, other).cast(node.dtype)
 
 
 def _scalar(node: Node) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -55,22 +58,22 @@ def _scalar(node: Node) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 
 
 def _logic(name: str) -> Rule:
-    def rule(node: Node) -> str:
-        return node.cast(node.make(name, *(_true(node, value) for value in node.inputs[:2])), node.dtype)
+    def rule(node: Node) -> Value:
+        return node.add(name, *(_true(node, value) for value in node.inputs[:2])).cast(node.dtype)
 
     return rule
 
 
 def _logic_scalar(name: str) -> Rule:
-    def rule(node: Node) -> str:
+    def rule(node: Node) -> Value:
         scalar = node.constant(np.array(node.real("scalar") != 0))
-        return node.cast(node.make(name, _true(node, node.x), scalar), node.dtype)
+        return node.add(name, _true(node, node.x), scalar).cast(node.dtype)
 
     return rule
 
 
-def _true(node: Node, value: str) -> str:
-    return node.make("Not", node.make("Equal", value, 0.0))
+def _true(node: Node, value: Value) -> Value:
+    return node.add("Not", node.add("Equal", value, 0.0))
 
 
 for _onnx, _names in _BINARY.items():
@@ -108,39 +111,39 @@ for _onnx, _names, _reverse in (
 
 
 @operator("broadcast_mod", "_mod", "_Mod")
-def mod(node: Node) -> str:
+def mod(node: Node) -> Value:
     """With the sign of the divisor."""
     return _remainder(node, node.x, node.input(1))
 
 
 @operator("_mod_scalar", "_ModScalar")
-def mod_scalar(node: Node) -> str:
+def mod_scalar(node: Node) -> Value:
     """As mod."""
     return _remainder(node, node.x, node.constant(_scalar(node)))
 
 
 @operator("_rmod_scalar", "_RModScalar")
-def rmod_scalar(node: Node) -> str:
+def rmod_scalar(node: Node) -> Value:
     """As mod."""
     return _remainder(node, node.constant(_scalar(node)), node.x)
 
 
-def _remainder(node: Node, a: str, b: str) -> str:
+def _remainder(node: Node, a: Value, b: Value) -> Value:
     if node.dtype.kind in "iu":
-        return node.make("Mod", a, b)
-    return node.make("Sub", a, node.make("Mul", b, node.make("Floor", node.make("Div", a, b))))
+        return node.add("Mod", a, b)
+    return node.add("Sub", a, node.add("Mul", b, node.add("Floor", node.add("Div", a, b))))
 
 
 @operator("broadcast_hypot", "_hypot")
-def hypot(node: Node) -> str:
+def hypot(node: Node) -> Value:
     """sqrt(a² + b²)"""
-    squares = [node.make("Mul", value, value) for value in (node.x, node.input(1))]
-    return node.make("Sqrt", node.make("Add", *squares))
+    squares = [node.add("Mul", value, value) for value in (node.x, node.input(1))]
+    return node.add("Sqrt", node.add("Add", *squares))
 
 
 @operator("add_n", "ElementWiseSum", "_sum")
-def add_n(node: Node) -> str:
+def add_n(node: Node) -> Value:
     """The sum of all inputs, from the first to the last."""
     if not node.inputs:
         raise AttributeProblem("it has no inputs")
-    return reduce(lambda total, value: node.make("Add", total, value), node.inputs)
+    return reduce(lambda total, value: node.add("Add", total, value), node.inputs)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
+from tinsmith.compiler.shaping.builder import Value
 
 _LAYOUTS = ("None", "NCW", "NCHW", "NCDHW")
 
@@ -32,7 +33,7 @@ def _spatial(node: Node) -> int:
     return rank
 
 
-def _bias(node: Node, default: bool) -> tuple[str, ...]:
+def _bias(node: Node, default: bool) -> tuple[Value, ...]:
     return () if node.flag("no_bias", default) else (node.input(2),)
 
 
@@ -42,7 +43,7 @@ def _check_weight(node: Node, expected: Sequence[int]) -> None:
 
 
 @operator("Convolution", "Convolution_v1")
-def convolution(node: Node) -> str:
+def convolution(node: Node) -> Value:
     """[batch, num_filter, ...]"""
     rank, groups, filters = _spatial(node), node.integer("num_group", 1), node.integer("num_filter")
     channels, kernel = node.shape()[1], node.integers("kernel")
@@ -52,7 +53,7 @@ def convolution(node: Node) -> str:
         )
     _check_weight(node, (filters, channels // groups, *kernel))
     pad = window(node, "pad", rank, 0)
-    return node.make(
+    return node.add(
         "Conv",
         node.x,
         node.input(1),
@@ -66,7 +67,7 @@ def convolution(node: Node) -> str:
 
 
 @operator("Deconvolution")
-def deconvolution(node: Node) -> str:
+def deconvolution(node: Node) -> Value:
     """[batch, num_filter, ...]; target_shape, if given, tells the padding."""
     rank, groups, filters = _spatial(node), node.integer("num_group", 1), node.integer("num_filter")
     size, kernel = node.shape(), node.integers("kernel")
@@ -86,7 +87,7 @@ def deconvolution(node: Node) -> str:
             raise AttributeProblem(f"target_shape is {target}, expected at most {full}")
         excess = [f - t for f, t in zip(full, target, strict=True)]
         pad, adjust = tuple((e + 1) // 2 for e in excess), tuple(e % 2 for e in excess)
-    return node.make(
+    return node.add(
         "ConvTranspose",
         node.x,
         node.input(1),
@@ -101,7 +102,7 @@ def deconvolution(node: Node) -> str:
 
 
 @operator("FullyConnected")
-def fully_connected(node: Node) -> str:
+def fully_connected(node: Node) -> Value:
     """[batch, num_hidden]; without `flatten` every axis but the last stays."""
     shape, hidden = node.shape(), node.integer("num_hidden")
     flat = node.flag("flatten", True)
@@ -109,14 +110,14 @@ def fully_connected(node: Node) -> str:
     _check_weight(node, (hidden, inputs))
     bias = _bias(node, False)
     if flat or len(shape) == 2:
-        return node.make("Gemm", node.reshaped(node.x, (shape[0], inputs)), node.input(1), *bias, transB=1)
-    found = node.make("MatMul", node.x, node.transposed(node.input(1), (1, 0)))
-    return node.make("Add", found, *bias) if bias else found
+        return node.add("Gemm", node.x.reshape(shape[0], inputs), node.input(1), *bias, transB=1)
+    found = node.add("MatMul", node.x, node.input(1).transpose(1, 0))
+    return node.add("Add", found, *bias) if bias else found
 
 
 @operator("Embedding", "_contrib_SparseEmbedding")
-def embedding(node: Node) -> str:
+def embedding(node: Node) -> Value:
     """Rows of the second input; numbers beyond its ends count as its ends."""
     rows = node.shape(1)[0]
-    index = node.make("Clip", node.cast(node.x, np.int64), 0, rows - 1)
-    return node.make("Gather", node.input(1), index)
+    index = node.add("Clip", node.x.cast(np.int64), 0, rows - 1)
+    return node.add("Gather", node.input(1), index)

@@ -5,30 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("transpose")
-def transpose(node: Node) -> str:
+def transpose(node: Node) -> Value:
     """`axes`, or all turned round."""
     rank = len(node.shape())
     axes = node.integers("axes", ()) or tuple(range(rank))[::-1]
     if sorted(node.normal(axis, rank) for axis in axes) != list(range(rank)):
         raise AttributeProblem(f"axes are {axes}, expected each of {rank} once")
-    return node.transposed(node.x, [node.normal(axis, rank) for axis in axes])
+    return node.x.transpose(*[node.normal(axis, rank) for axis in axes])
 
 
 @operator("SwapAxis", "swapaxes")
-def swap_axis(node: Node) -> str:
+def swap_axis(node: Node) -> Value:
     """Two axes change places."""
     rank = len(node.shape())
     order = list(range(rank))
     first, second = node.axis(rank, "dim1", 0), node.axis(rank, "dim2", 0)
     order[first], order[second] = second, first
-    return node.transposed(node.x, order)
+    return node.x.transpose(*order)
 
 
 @operator("slice", "crop")
-def slice_(node: Node) -> str:
+def slice_(node: Node) -> Value:
     """From begin to end by step, each of which may be None."""
     shape = node.shape()
     begin, end = node.optional_integers("begin"), node.optional_integers("end")
@@ -45,31 +46,31 @@ def slice_(node: Node) -> str:
         ends.append((2**31 if forward else -(2**31)) if last is None else last)
         steps.append(stride)
     axes = list(range(len(begin)))
-    return node.make("Slice", node.x, *(node.constant(row) for row in (starts, ends, axes, steps)))
+    return node.add("Slice", node.x, *(node.constant(row) for row in (starts, ends, axes, steps)))
 
 
 @operator("slice_axis")
-def slice_axis(node: Node) -> str:
+def slice_axis(node: Node) -> Value:
     """From begin to end of one axis."""
     shape = node.shape()
     axis = node.axis(len(shape))
     end = node.integer("end") if node.has("end") else shape[axis]
-    return node.part(node.x, axis, node.integer("begin"), end)
+    return node.x.slice(axis, node.integer("begin"), end)
 
 
 @operator("slice_like")
-def slice_like(node: Node) -> str:
+def slice_like(node: Node) -> Value:
     """As long as another value along some axes, or all."""
     shape, other = node.shape(), node.shape(1)
     axes = [node.normal(axis, len(shape)) for axis in node.integers("axes", ())] or list(range(len(shape)))
     if any(axis >= len(other) or other[axis] > shape[axis] for axis in axes):
         raise AttributeProblem(f"slices {list(shape)} like {list(other)} along {axes}")
     rows = [0] * len(axes), [other[axis] for axis in axes], axes
-    return node.make("Slice", node.x, *(node.constant(row) for row in rows))
+    return node.add("Slice", node.x, *(node.constant(row) for row in rows))
 
 
 @operator("Crop")
-def crop(node: Node) -> str:
+def crop(node: Node) -> Value:
     """The size of a second input or h_w, at `offset` or in the centre."""
     height, width = node.shape()[2:4]
     rows, columns = node.shape(1)[2:4] if len(node.inputs) > 1 else node.integers("h_w", (0, 0))
@@ -78,11 +79,11 @@ def crop(node: Node) -> str:
         top, left = (height - rows) // 2, (width - columns) // 2
     if not (0 <= top <= height - rows and 0 <= left <= width - columns and rows > 0 and columns > 0):
         raise AttributeProblem(f"{rows} x {columns} at ({top}, {left}) of {height} x {width}")
-    return node.part(node.part(node.x, 2, top, top + rows), 3, left, left + columns)
+    return node.x.slice(2, top, top + rows).slice(3, left, left + columns)
 
 
 @operator("Pad", "pad")
-def pad(node: Node) -> str:
+def pad(node: Node) -> Value:
     """constant, edge or reflect; pad_width has begin and end of each axis in turn."""
     mode = node.choice("mode", "constant", "constant", "edge", "reflect")
     widths = node.integers("pad_width")
@@ -91,22 +92,22 @@ def pad(node: Node) -> str:
         raise AttributeProblem(f"pad_width is {widths}, expected {2 * rank} numbers from 0 on")
     pads = node.constant([*widths[::2], *widths[1::2]])
     value = (np.array(node.real("constant_value", 0.0), node.dtype),) if mode == "constant" else ()
-    return node.make("Pad", node.x, pads, *value, mode=mode)
+    return node.add("Pad", node.x, pads, *value, mode=mode)
 
 
 @operator("tile")
-def tile(node: Node) -> str:
+def tile(node: Node) -> Value:
     """Everything repeated."""
     shape, reps = list(node.shape()), list(node.integers("reps"))
     rank = max(len(shape), len(reps))
     shape, reps = [1] * (rank - len(shape)) + shape, [1] * (rank - len(reps)) + reps
     if min(reps, default=1) < 1 or max(reps, default=1) > 2**24:
         raise AttributeProblem(f"reps is {reps}, expected numbers from 1 on")
-    return node.make("Tile", node.reshaped(node.x, shape), node.constant(reps))
+    return node.add("Tile", node.x.reshape(*shape), node.constant(reps))
 
 
 @operator("repeat")
-def repeat(node: Node) -> str:
+def repeat(node: Node) -> Value:
     """Each element repeated, along an axis or of the flat array."""
     times = node.integer("repeats")
     shape = node.shape()
@@ -116,39 +117,39 @@ def repeat(node: Node) -> str:
     if not node.has("axis"):
         shape = (int(np.prod(shape)),)
     wide = [*shape[: axis + 1], 1, *shape[axis + 1 :]]
-    found = node.make(
-        "Expand", node.reshaped(node.x, wide), node.constant([*shape[: axis + 1], times, *shape[axis + 1 :]])
+    found = node.add(
+        "Expand", node.x.reshape(*wide), node.constant([*shape[: axis + 1], times, *shape[axis + 1 :]])
     )
-    return node.reshaped(found, [*shape[:axis], shape[axis] * times, *shape[axis + 1 :]])
+    return found.reshape(*shape[:axis], shape[axis] * times, *shape[axis + 1 :])
 
 
 @operator("reverse", "flip")
-def reverse(node: Node) -> str:
+def reverse(node: Node) -> Value:
     """Along some axes."""
     rank = len(node.shape())
     axes = [node.normal(axis, rank) for axis in node.integers("axis")]
     rows = [-1] * len(axes), [-(2**31)] * len(axes), axes, [-1] * len(axes)
-    return node.make("Slice", node.x, *(node.constant(row) for row in rows))
+    return node.add("Slice", node.x, *(node.constant(row) for row in rows))
 
 
 @operator("depth_to_space")
-def depth_to_space(node: Node) -> str:
+def depth_to_space(node: Node) -> Value:
     """Channels become pixels."""
-    return node.make("DepthToSpace", node.x, blocksize=node.integer("block_size"), mode="DCR")
+    return node.add("DepthToSpace", node.x, blocksize=node.integer("block_size"), mode="DCR")
 
 
 @operator("space_to_depth")
-def space_to_depth(node: Node) -> str:
+def space_to_depth(node: Node) -> Value:
     """Pixels become channels."""
-    return node.make("SpaceToDepth", node.x, blocksize=node.integer("block_size"))
+    return node.add("SpaceToDepth", node.x, blocksize=node.integer("block_size"))
 
 
 @operator("where")
-def where(node: Node) -> str:
+def where(node: Node) -> Value:
     """Of two values by a condition of numbers, of their shape or of their rows."""
     condition = node.x
     rank = len(node.shape(1))
     if len(node.shape()) == 1 < rank:
-        condition = node.reshaped(condition, [node.shape()[0], *[1] * (rank - 1)])
-    true = node.make("Not", node.make("Equal", condition, 0.0))
-    return node.make("Where", true, node.input(1), node.input(2))
+        condition = condition.reshape(node.shape()[0], *[1] * (rank - 1))
+    true = node.add("Not", node.add("Equal", condition, 0.0))
+    return node.add("Where", true, node.input(1), node.input(2))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_contrib_SyncBatchNorm")
-def batch_norm(node: Node) -> str:
+def batch_norm(node: Node) -> Value:
     """By the means and variances of training. With fix_gamma, the default, the factors are 1."""
     if len(node.inputs) < 5:
         raise AttributeProblem(
@@ -24,61 +25,61 @@ def batch_norm(node: Node) -> str:
         )
     x, gamma = node.x, node.input(1)
     if node.flag("fix_gamma", True):
-        gamma = node.constant(np.ones(channels, node.message.dtype(gamma)))
+        gamma = node.constant(np.ones(channels, gamma.dtype))
     order = [index for index in range(rank) if index != axis]
     order.insert(1, axis)
     moved = axis != 1 and rank > 1
     if moved:
-        x = node.transposed(x, order)
+        x = x.transpose(*order)
     epsilon = node.real("eps", 1e-3)
-    found = node.make("BatchNormalization", x, gamma, *node.inputs[2:5], epsilon=epsilon)
-    return node.transposed(found, list(np.argsort(order))) if moved else found
+    found = node.add("BatchNormalization", x, gamma, *node.inputs[2:5], epsilon=epsilon)
+    return found.transpose(*list(np.argsort(order))) if moved else found
 
 
 @operator("LayerNorm")
-def layer_norm(node: Node) -> str:
+def layer_norm(node: Node) -> Value:
     """Along one axis."""
     rank = len(node.shape())
     axis, epsilon = node.axis(rank, "axis", -1), node.real("eps", 1e-5)
     if axis == rank - 1:
-        return node.make("LayerNormalization", *node.inputs[:3], axis=axis, epsilon=epsilon)
+        return node.add("LayerNormalization", *node.inputs[:3], axis=axis, epsilon=epsilon)
     shape = [-1 if index == axis else 1 for index in range(rank)]
     shape[axis] = node.shape()[axis]
-    return _normalised(node, node.x, [axis], epsilon, *(node.reshaped(v, shape) for v in node.inputs[1:3]))
+    return _normalised(node, node.x, [axis], epsilon, *(v.reshape(*shape) for v in node.inputs[1:3]))
 
 
 @operator("InstanceNorm")
-def instance_norm(node: Node) -> str:
+def instance_norm(node: Node) -> Value:
     """Each plane of each picture."""
-    return node.make("InstanceNormalization", *node.inputs[:3], epsilon=node.real("eps", 1e-3))
+    return node.add("InstanceNormalization", *node.inputs[:3], epsilon=node.real("eps", 1e-3))
 
 
 @operator("GroupNorm")
-def group_norm(node: Node) -> str:
+def group_norm(node: Node) -> Value:
     """Groups of channels; factors are those of groups or of channels."""
     shape, groups = node.shape(), node.integer("num_groups", 1)
     if groups < 1 or len(shape) < 3 or shape[1] % groups:
         raise AttributeProblem(f"num_groups is {groups}, expected a divisor of {shape[1]} channels")
-    parts = node.reshaped(node.x, (shape[0], groups, shape[1] // groups, *shape[2:]))
+    parts = node.x.reshape(shape[0], groups, shape[1] // groups, *shape[2:])
     ones = [1] * (len(shape) - 2)
     factors = []
     for value in node.inputs[1:3]:
-        (count,) = node.message.shape(value)
-        factors.append(node.reshaped(value, [groups, count // groups, *ones]))
+        (count,) = value.shape
+        factors.append(value.reshape(groups, count // groups, *ones))
     found = _normalised(node, parts, list(range(2, len(shape) + 1)), node.real("eps", 1e-5), *factors)
-    return node.reshaped(found, shape)
+    return found.reshape(*shape)
 
 
-def _normalised(node: Node, x: str, axes: list[int], epsilon: float, gamma: str, beta: str) -> str:
+def _normalised(node: Node, x: Value, axes: list[int], epsilon: float, gamma: Value, beta: Value) -> Value:
     where = node.constant(axes)
-    centred = node.make("Sub", x, node.make("ReduceMean", x, where))
-    variance = node.make("ReduceMean", node.make("Mul", centred, centred), where)
-    found = node.make("Div", centred, node.make("Sqrt", node.make("Add", variance, epsilon)))
-    return node.make("Add", node.make("Mul", found, gamma), beta)
+    centred = node.add("Sub", x, node.add("ReduceMean", x, where))
+    variance = node.add("ReduceMean", node.add("Mul", centred, centred), where)
+    found = node.add("Div", centred, node.add("Sqrt", node.add("Add", variance, epsilon)))
+    return node.add("Add", node.add("Mul", found, gamma), beta)
 
 
 @operator("L2Normalization")
-def l2_normalization(node: Node) -> str:
+def l2_normalization(node: Node) -> Value:
     """Of length 1: each instance, each pixel (channel) or each plane (spatial)."""
     rank = len(node.shape())
     axes = {
@@ -86,14 +87,14 @@ def l2_normalization(node: Node) -> str:
         "channel": [1],
         "spatial": list(range(2, rank)),
     }[node.choice("mode", "instance", "instance", "channel", "spatial")]
-    squares = node.make("ReduceSumSquare", node.x, node.constant(axes))
-    return node.make("Div", node.x, node.make("Sqrt", node.make("Add", squares, node.real("eps", 1e-10))))
+    squares = node.add("ReduceSumSquare", node.x, node.constant(axes))
+    return node.add("Div", node.x, node.add("Sqrt", node.add("Add", squares, node.real("eps", 1e-10))))
 
 
 @operator("LRN")
-def lrn(node: Node) -> str:
+def lrn(node: Node) -> Value:
     """Each pixel over its neighbours among the channels."""
-    return node.make(
+    return node.add(
         "LRN",
         node.x,
         alpha=node.real("alpha", 1e-4),

@@ -6,10 +6,11 @@ import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
 from tinsmith.compiler.frontends.mxnet.operators.layers import window
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("Pooling", "Pooling_v1")
-def pooling(node: Node) -> str:
+def pooling(node: Node) -> Value:
     """max, avg, sum or lp over windows or, with global_pool, over everything."""
     kind = node.choice("pool_type", "max", "max", "avg", "sum", "lp")
     node.choice("layout", "None", "None", "NCW", "NCHW", "NCDHW")
@@ -25,16 +26,16 @@ def pooling(node: Node) -> str:
     after = _padding_after(node, kernel, stride, pad)
     attributes = {"kernel_shape": kernel, "strides": stride}
     if kind == "max":
-        return node.make("MaxPool", node.x, pads=[*pad, *after], **attributes)
+        return node.add("MaxPool", node.x, pads=[*pad, *after], **attributes)
     if kind == "lp":
-        return node.make("LpPool", node.x, p=node.integer("p_value"), pads=[*pad, *after], **attributes)
+        return node.add("LpPool", node.x, p=node.integer("p_value"), pads=[*pad, *after], **attributes)
     if kind == "avg" and (after == pad or not node.flag("count_include_pad", True)):
         include = int(node.flag("count_include_pad", True))
-        return node.make("AveragePool", node.x, pads=[*pad, *after], count_include_pad=include, **attributes)
-    mean = node.make("AveragePool", node.x, pads=[*pad, *after], count_include_pad=1, **attributes)
+        return node.add("AveragePool", node.x, pads=[*pad, *after], count_include_pad=include, **attributes)
+    mean = node.add("AveragePool", node.x, pads=[*pad, *after], count_include_pad=1, **attributes)
     if kind == "sum":
-        return node.make("Mul", mean, float(np.prod(kernel)))
-    return node.make("Mul", mean, _corrections(node, kernel, stride, pad, node.message.shape(mean)[2:]))
+        return node.add("Mul", mean, float(np.prod(kernel)))
+    return node.add("Mul", mean, _corrections(node, kernel, stride, pad, mean.shape[2:]))
 
 
 def _padding_after(
@@ -57,7 +58,7 @@ def _corrections(
     stride: tuple[int, ...],
     pad: tuple[int, ...],
     out: tuple[int, ...],
-) -> str:
+) -> Value:
     """The means count what lies behind the padding too: their factors to those of MXNet, which do not."""
     factor = np.ones((), np.float64)
     for axis, (size, k, s, p, count) in enumerate(
@@ -69,10 +70,10 @@ def _corrections(
     return node.constant(factor.astype(node.dtype))
 
 
-def _global(node: Node, kind: str) -> str:
+def _global(node: Node, kind: str) -> Value:
     if kind == "max":
-        return node.make("GlobalMaxPool", node.x)
+        return node.add("GlobalMaxPool", node.x)
     if kind == "lp":
-        return node.make("GlobalLpPool", node.x, p=node.integer("p_value"))
-    mean = node.make("GlobalAveragePool", node.x)
-    return node.make("Mul", mean, float(np.prod(node.shape()[2:]))) if kind == "sum" else mean
+        return node.add("GlobalLpPool", node.x, p=node.integer("p_value"))
+    mean = node.add("GlobalAveragePool", node.x)
+    return node.add("Mul", mean, float(np.prod(node.shape()[2:]))) if kind == "sum" else mean

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.frontends.mxnet.node import Array, AttributeProblem, Node, operator
+from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
+from tinsmith.compiler.shaping.builder import Array, Value
 
 _GATES = {
     "rnn_relu": ("RNN", [0]),
@@ -16,7 +17,7 @@ _GATES = {
 
 
 @operator("RNN")
-def rnn(node: Node) -> list[str]:
+def rnn(node: Node) -> list[Value]:
     """[steps, batch, directions * state_size], and the last states if asked for.
 
     One array holds all weights: the matrices of all layers and directions, then their biases.
@@ -80,10 +81,10 @@ def _stacked(
     matrices: list[list[tuple[Array, Array]]],
     biases: list[list[Array]],
     directions: int,
-) -> list[str]:
+) -> list[Value]:
     name, x, size = _GATES[mode][0], node.x, node.integer("state_size")
     steps, batch = node.shape()[:2]
-    lasts: list[list[str]] = []
+    lasts: list[list[Value]] = []
     for layer, (pairs, added) in enumerate(zip(matrices, biases, strict=True)):
         first, last = layer * directions, (layer + 1) * directions
         states = [
@@ -100,28 +101,24 @@ def _stacked(
             attributes["linear_before_reset"] = 1
         if mode == "rnn_relu":
             attributes["activations"] = ["Relu"] * directions
-        outputs = node.make_many(name, 2 + (mode == "lstm"), x, *values, "", *states, **attributes)
-        joined = node.transposed(outputs[0], (0, 2, 1, 3))
-        x = node.reshaped(joined, [steps, batch, directions * size])
+        outputs = node.several(name, 2 + (mode == "lstm"), x, *values, None, *states, **attributes)
+        joined = outputs[0].transpose(0, 2, 1, 3)
+        x = joined.reshape(steps, batch, directions * size)
         lasts.append(outputs[1:])
     if not node.flag("state_outputs"):
         return [x]
     return [x, *(_together(node, list(each)) for each in zip(*lasts, strict=True))]
 
 
-def _state(node: Node, position: int, first: int, last: int, batch: int) -> str:
+def _state(node: Node, position: int, first: int, last: int, batch: int) -> Value:
     """The part of a state that a layer begins with; one of zeros may be smaller."""
     shape = node.shape(position)
     value = node.input(position)
     if shape[0] >= last:
-        value = node.part(value, 0, first, last)
+        value = value.slice(0, first, last)
     wanted = [last - first, batch, node.integer("state_size")]
-    return (
-        value
-        if list(node.message.shape(value)) == wanted
-        else node.make("Expand", value, node.constant(wanted))
-    )
+    return value if list(value.shape) == wanted else node.add("Expand", value, node.constant(wanted))
 
 
-def _together(node: Node, values: list[str]) -> str:
-    return values[0] if len(values) == 1 else node.make("Concat", *values, axis=0)
+def _together(node: Node, values: list[Value]) -> Value:
+    return values[0] if len(values) == 1 else node.add("Concat", *values, axis=0)

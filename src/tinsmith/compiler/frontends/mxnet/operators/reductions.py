@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import Node, Rule, operator
+from tinsmith.compiler.shaping.builder import Value
 
 
 def axes_of(node: Node) -> list[int]:
@@ -16,11 +17,11 @@ def axes_of(node: Node) -> list[int]:
     return [axis for axis in range(rank) if axis not in axes] if node.flag("exclude") else axes
 
 
-def reduced(node: Node, name: str, x: str) -> str:
+def reduced(node: Node, name: str, x: Value) -> Value:
     """A reduction of `x`; MXNet has no arrays without axes, so that of everything has one."""
     axes, keep = axes_of(node), node.flag("keepdims")
-    found = node.make(name, x, node.constant(axes), keepdims=int(keep))
-    return found if node.message.shape(found) else node.reshaped(found, [1])
+    found = node.add(name, x, node.constant(axes), keepdims=int(keep))
+    return found if found.shape else found.reshape(1)
 
 
 def _reduction(name: str) -> Rule:
@@ -38,8 +39,8 @@ for _onnx, _names in {
 
 
 def _without_nan(name: str, neutral: float) -> Rule:
-    def rule(node: Node) -> str:
-        return reduced(node, name, node.make("Where", node.make("IsNaN", node.x), neutral, node.x))
+    def rule(node: Node) -> Value:
+        return reduced(node, name, node.add("Where", node.add("IsNaN", node.x), neutral, node.x))
 
     return rule
 
@@ -49,7 +50,7 @@ operator("nanprod")(_without_nan("ReduceProd", 1.0))
 
 
 @operator("norm")
-def norm(node: Node) -> str:
+def norm(node: Node) -> Value:
     """Of order 1 or 2."""
     order = node.integer("ord", 2)
     if order not in (1, 2):
@@ -58,19 +59,19 @@ def norm(node: Node) -> str:
 
 
 @operator("argmax", "argmin")
-def argmax(node: Node) -> str:
+def argmax(node: Node) -> Value:
     """A place as a number of the type of the input, of the first extreme one."""
     name, shape, keep = ("ArgMax" if node.op == "argmax" else "ArgMin"), node.shape(), node.flag("keepdims")
     if node.has("axis"):
-        found = node.make(name, node.x, axis=node.axis(len(shape)), keepdims=int(keep))
-        found = found if node.message.shape(found) else node.reshaped(found, [1])
+        found = node.add(name, node.x, axis=node.axis(len(shape)), keepdims=int(keep))
+        found = found if found.shape else found.reshape(1)
     else:
-        flat = node.reshaped(node.x, [int(np.prod(shape))])
-        found = node.reshaped(node.make(name, flat, axis=0), [1] * len(shape) if keep else [1])
-    return node.cast(found, np.float32)
+        flat = node.x.reshape(int(np.prod(shape)))
+        found = node.add(name, flat, axis=0).reshape(*([1] * len(shape) if keep else [1]))
+    return found.cast(np.float32)
 
 
 @operator("argmax_channel")
-def argmax_channel(node: Node) -> str:
+def argmax_channel(node: Node) -> Value:
     """Along the second axis."""
-    return node.cast(node.make("ArgMax", node.x, axis=1, keepdims=0), node.dtype)
+    return node.add("ArgMax", node.x, axis=1, keepdims=0).cast(node.dtype)

@@ -7,15 +7,16 @@ import math
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
+from tinsmith.compiler.shaping.builder import Value
 
 
-def _resized(node: Node, x: str, height: int, width: int, **modes: str) -> str:
-    shape = node.message.shape(x)
-    return node.make("Resize", x, "", "", node.constant([*shape[:2], height, width]), **modes)
+def _resized(node: Node, x: Value, height: int, width: int, **modes: str) -> Value:
+    shape = x.shape
+    return node.add("Resize", x, None, None, node.constant([*shape[:2], height, width]), **modes)
 
 
 @operator("UpSampling")
-def up_sampling(node: Node) -> str:
+def up_sampling(node: Node) -> Value:
     """`scale` times as large: each pixel repeated, or by the weights of a deconvolution (bilinear). More
     inputs than one become as large as the first.
     """
@@ -36,19 +37,19 @@ def up_sampling(node: Node) -> str:
     if len(found) == 1:
         return found[0]
     if node.choice("multi_input_mode", "concat", "concat", "sum") == "sum":
-        return node.make("Sum", *found)
-    return node.make("Concat", *found, axis=1)
+        return node.add("Sum", *found)
+    return node.add("Concat", *found, axis=1)
 
 
-def _nearest(node: Node, x: str, down: int, across: int) -> str:
+def _nearest(node: Node, x: Value, down: int, across: int) -> Value:
     factors = node.constant(np.array([1, 1, down, across], np.float32))
     modes = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
-    return node.make("Resize", x, "", factors, **modes)
+    return node.add("Resize", x, None, factors, **modes)
 
 
-def _bilinear(node: Node, scale: int) -> str:
+def _bilinear(node: Node, scale: int) -> Value:
     size, pad = 2 * scale - scale % 2, math.ceil((scale - 1) / 2)
-    return node.make(
+    return node.add(
         "ConvTranspose",
         node.x,
         node.input(1),
@@ -60,7 +61,7 @@ def _bilinear(node: Node, scale: int) -> str:
 
 
 @operator("_contrib_BilinearResize2D")
-def bilinear_resize(node: Node) -> str:
+def bilinear_resize(node: Node) -> Value:
     """To a size, by factors, or to the size of a second input."""
     height, width = node.shape()[2:4]
     mode = node.choice(
@@ -98,7 +99,7 @@ def _parity(size: int, mode: str) -> int:
 
 
 @operator("_contrib_AdaptiveAvgPooling2D")
-def adaptive_average_pooling(node: Node) -> str:
+def adaptive_average_pooling(node: Node) -> Value:
     """Means of windows that cover the picture evenly."""
     height, width = node.shape()[2:4]
     wanted = node.integers("output_size", ()) or (1,)
@@ -106,14 +107,14 @@ def adaptive_average_pooling(node: Node) -> str:
     if not 1 <= rows <= 4096 or not 1 <= columns <= 4096:
         raise AttributeProblem(f"output_size is {wanted}, expected numbers from 1 on")
     if (rows, columns) == (1, 1):
-        return node.make("GlobalAveragePool", node.x)
+        return node.add("GlobalAveragePool", node.x)
     if height % rows == 0 and width % columns == 0:
         size = [height // rows, width // columns]
-        return node.make("AveragePool", node.x, kernel_shape=size, strides=size)
+        return node.add("AveragePool", node.x, kernel_shape=size, strides=size)
     down, across = (
         _means(size, count).astype(node.dtype) for size, count in ((height, rows), (width, columns))
     )
-    return node.make("MatMul", node.constant(down), node.make("MatMul", node.x, node.constant(across.T)))
+    return node.add("MatMul", node.constant(down), node.add("MatMul", node.x, node.constant(across.T)))
 
 
 def _means(size: int, count: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

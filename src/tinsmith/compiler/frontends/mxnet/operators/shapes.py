@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("Reshape", "reshape")
-def reshape(node: Node) -> str:
+def reshape(node: Node) -> Value:
     """`shape` with the special codes: 0 copies a size, -1 is the rest, -2 copies all others, -3 joins two,
     -4 splits one into the next two.
     """
@@ -28,7 +29,7 @@ def reshape(node: Node) -> str:
         raise AttributeProblem("Required attribute shape not found")
     if np.prod(found, dtype=np.int64) != np.prod(shape, dtype=np.int64):
         raise AttributeProblem(f"shape {node.text('shape', '')} of {list(shape)} would be {list(found)}")
-    return node.reshaped(node.x, found)
+    return node.x.reshape(*found)
 
 
 def resolved(shape: Sequence[int], codes: Sequence[int]) -> list[int]:
@@ -80,12 +81,12 @@ def _completed(found: list[int], shape: Sequence[int], wanted: Sequence[int]) ->
 
 
 @operator("reshape_like")
-def reshape_like(node: Node) -> str:
+def reshape_like(node: Node) -> Value:
     """The axes lhs_begin to lhs_end of one become those of another."""
     left, right = node.shape(0), node.shape(1)
     begin, end = _span(node, "lhs", len(left))
     other_begin, other_end = _span(node, "rhs", len(right))
-    return node.reshaped(node.x, [*left[:begin], *right[other_begin:other_end], *left[end:]])
+    return node.x.reshape(*left[:begin], *right[other_begin:other_end], *left[end:])
 
 
 def _span(node: Node, side: str, rank: int) -> tuple[int, int]:
@@ -95,22 +96,22 @@ def _span(node: Node, side: str, rank: int) -> tuple[int, int]:
 
 
 @operator("Flatten", "flatten")
-def flatten(node: Node) -> str:
+def flatten(node: Node) -> Value:
     """[batch, everything]"""
     shape = node.shape()
-    return node.reshaped(node.x, (shape[0], int(np.prod(shape[1:]))))
+    return node.x.reshape(shape[0], int(np.prod(shape[1:])))
 
 
 @operator("expand_dims")
-def expand_dims(node: Node) -> str:
+def expand_dims(node: Node) -> Value:
     """A new axis of size 1."""
     shape = list(node.shape())
     axis = node.axis(len(shape) + 1)
-    return node.reshaped(node.x, [*shape[:axis], 1, *shape[axis:]])
+    return node.x.reshape(*shape[:axis], 1, *shape[axis:])
 
 
 @operator("squeeze")
-def squeeze(node: Node) -> str:
+def squeeze(node: Node) -> Value:
     """Without axes of size 1: those of `axis`, or all."""
     shape = node.shape()
     axes = (
@@ -121,26 +122,26 @@ def squeeze(node: Node) -> str:
     if any(shape[axis] != 1 for axis in axes):
         raise AttributeProblem(f"axis is {axes} of {list(shape)}, expected axes of size 1")
     kept = [size for index, size in enumerate(shape) if index not in axes]
-    return node.reshaped(node.x, kept or [1])
+    return node.x.reshape(*(kept or [1]))
 
 
 @operator("Concat", "concat", "_rnn_param_concat")
-def concat(node: Node) -> str:
+def concat(node: Node) -> Value:
     """Along `dim`."""
-    return node.make("Concat", *node.inputs, axis=node.axis(len(node.shape()), "dim", 1))
+    return node.add("Concat", *node.inputs, axis=node.axis(len(node.shape()), "dim", 1))
 
 
 @operator("stack")
-def stack(node: Node) -> str:
+def stack(node: Node) -> Value:
     """Along a new axis."""
     shape = list(node.shape())
     axis = node.axis(len(shape) + 1, "axis", 0)
-    parts = [node.reshaped(value, [*shape[:axis], 1, *shape[axis:]]) for value in node.inputs]
-    return node.make("Concat", *parts, axis=axis)
+    parts = [value.reshape(*shape[:axis], 1, *shape[axis:]) for value in node.inputs]
+    return node.add("Concat", *parts, axis=axis)
 
 
 @operator("SliceChannel", "split")
-def slice_channel(node: Node) -> list[str]:
+def slice_channel(node: Node) -> list[Value]:
     """Equal parts; with squeeze_axis, of size 1 and without that axis."""
     shape, count = node.shape(), node.integer("num_outputs")
     axis = node.axis(len(shape), "axis", 1)
@@ -150,7 +151,7 @@ def slice_channel(node: Node) -> list[str]:
 
 
 @operator("_split_v2")
-def split_v2(node: Node) -> list[str]:
+def split_v2(node: Node) -> list[Value]:
     """In front of `indices`, or into `sections` equal parts."""
     shape = node.shape()
     axis, sections = node.axis(len(shape), "axis", 1), node.integer("sections", 0)
@@ -166,23 +167,21 @@ def split_v2(node: Node) -> list[str]:
     return _cut(node, axis, sizes)
 
 
-def _cut(node: Node, axis: int, sizes: list[int]) -> list[str]:
+def _cut(node: Node, axis: int, sizes: list[int]) -> list[Value]:
     if len(sizes) == 1:
         parts = [node.x]
     else:
-        parts = node.make_many("Split", len(sizes), node.x, node.constant(sizes), axis=axis)
+        parts = node.several("Split", len(sizes), node.x, node.constant(sizes), axis=axis)
     if not node.flag("squeeze_axis"):
         return parts
     return [
-        node.reshaped(
-            part, [size for index, size in enumerate(node.message.shape(part)) if index != axis] or [1]
-        )
+        part.reshape(*([size for index, size in enumerate(part.shape) if index != axis] or [1]))
         for part in parts
     ]
 
 
 @operator("broadcast_to")
-def broadcast_to(node: Node) -> str:
+def broadcast_to(node: Node) -> Value:
     """`shape`, in which 0 keeps a size."""
     shape, wanted = node.shape(), node.integers("shape")
     if len(shape) != len(wanted):
@@ -191,7 +190,7 @@ def broadcast_to(node: Node) -> str:
 
 
 @operator("broadcast_axis", "broadcast_axes")
-def broadcast_axis(node: Node) -> str:
+def broadcast_axis(node: Node) -> Value:
     """Axes of size 1 become larger."""
     shape = list(node.shape())
     for axis, size in zip(node.integers("axis", ()), node.integers("size", ()), strict=True):
@@ -200,7 +199,7 @@ def broadcast_axis(node: Node) -> str:
 
 
 @operator("broadcast_like")
-def broadcast_like(node: Node) -> str:
+def broadcast_like(node: Node) -> Value:
     """The shape of another value, or some of its sizes."""
     shape, other = list(node.shape()), node.shape(1)
     if not node.has("lhs_axes"):
@@ -210,17 +209,17 @@ def broadcast_like(node: Node) -> str:
     return _expanded(node, shape)
 
 
-def _expanded(node: Node, shape: Sequence[int]) -> str:
-    return node.make("Expand", node.x, node.constant(list(shape)))
+def _expanded(node: Node, shape: Sequence[int]) -> Value:
+    return node.add("Expand", node.x, node.constant(list(shape)))
 
 
 @operator("shape_array")
-def shape_array(node: Node) -> str:
+def shape_array(node: Node) -> Value:
     """A constant here: shapes are fixed."""
     return node.constant(list(node.shape()))
 
 
 @operator("size_array")
-def size_array(node: Node) -> str:
+def size_array(node: Node) -> Value:
     """As shape_array."""
     return node.constant([int(np.prod(node.shape()))])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinsmith.compiler.frontends.mxnet.node import AttributeProblem, Node, operator
+from tinsmith.compiler.shaping.builder import Value
 from tinsmith.compiler.shaping.inputs import MAX_ELEMENTS
 
 
-def _full(node: Node, value: float) -> str:
+def _full(node: Node, value: float) -> Value:
     """A size of 0 is one to be found out, such as that of the batch: 1, which broadcasts."""
     shape = [max(size, 1) for size in node.integers("shape", ())]
     if np.prod(shape, dtype=np.float64) > MAX_ELEMENTS:
@@ -17,31 +18,31 @@ def _full(node: Node, value: float) -> str:
 
 
 @operator("_zeros", "_zeros_without_dtype")
-def zeros(node: Node) -> str:
+def zeros(node: Node) -> Value:
     """Zeros of `shape`."""
     return _full(node, 0.0)
 
 
 @operator("_ones")
-def ones(node: Node) -> str:
+def ones(node: Node) -> Value:
     """Ones of `shape`."""
     return _full(node, 1.0)
 
 
 @operator("_full")
-def full(node: Node) -> str:
+def full(node: Node) -> Value:
     """`value` all over `shape`."""
     return _full(node, node.real("value"))
 
 
 @operator("zeros_like")
-def zeros_like(node: Node) -> str:
+def zeros_like(node: Node) -> Value:
     """Zeros."""
     return node.constant(np.zeros(node.shape(), node.dtype))
 
 
 @operator("ones_like")
-def ones_like(node: Node) -> str:
+def ones_like(node: Node) -> Value:
     """Ones."""
     return node.constant(np.ones(node.shape(), node.dtype))
 
@@ -56,7 +57,7 @@ def _range(
 
 
 @operator("_arange")
-def arange(node: Node) -> str:
+def arange(node: Node) -> Value:
     """From start to stop, or from 0 to start."""
     start, step = node.real("start", 0.0), node.real("step", 1.0)
     if not node.has("stop"):
@@ -68,7 +69,7 @@ def arange(node: Node) -> str:
 
 
 @operator("_contrib_arange_like")
-def arange_like(node: Node) -> str:
+def arange_like(node: Node) -> Value:
     """As many numbers as an axis is long, or as there are elements."""
     start, step, repeat = node.real("start", 0.0), node.real("step", 1.0), node.integer("repeat", 1)
     shape = node.shape()
@@ -80,7 +81,7 @@ def arange_like(node: Node) -> str:
 
 
 @operator("_contrib_MultiBoxPrior")
-def multi_box_prior(node: Node) -> str:
+def multi_box_prior(node: Node) -> Value:
     """Anchors as corners, [1, places * kinds, 4]: all sizes by the first ratio, then the others."""
     height, width = node.shape()[2:4]
     sizes, ratios = node.reals("sizes", (1.0,)), node.reals("ratios", (1.0,))

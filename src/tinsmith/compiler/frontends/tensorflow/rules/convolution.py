@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.things import Unsupported
+from tinsmith.compiler.shaping.builder import Value
 
 
 def is_channels_first(op: Op, rank: int) -> bool:
@@ -23,13 +23,13 @@ def is_channels_first(op: Op, rank: int) -> bool:
 def channels_first(op: Op, x: Value) -> Value:
     """The images `x` with their channels behind the batch."""
     rank = x.rank
-    return x if is_channels_first(op, rank) else op.transpose(x, 0, rank - 1, *range(1, rank - 1))
+    return x if is_channels_first(op, rank) else x.transpose(0, rank - 1, *range(1, rank - 1))
 
 
 def back(op: Op, x: Value) -> Value:
     """What was computed with channels first, in the layout of `op`."""
     rank = x.rank
-    return x if is_channels_first(op, rank) else op.transpose(x, 0, *range(2, rank), 1)
+    return x if is_channels_first(op, rank) else x.transpose(0, *range(2, rank), 1)
 
 
 def spatial(op: Op, name: str, rank: int, numbers: Sequence[int] | None = None) -> list[int]:
@@ -88,7 +88,7 @@ def _convolved(op: Op, x: Value, weights: Value, kernel: Sequence[int], group: i
         strides=strides,
         dilations=dilations,
         group=group,
-        **pads(op, (images.shape or ())[2:], kernel, strides, dilations),
+        **pads(op, (images.dims or ())[2:], kernel, strides, dilations),
     )
     return back(op, result)
 
@@ -96,30 +96,30 @@ def _convolved(op: Op, x: Value, weights: Value, kernel: Sequence[int], group: i
 @converts("Conv2D", "Conv3D")
 def conv(op: Op, x: Value, weights: Value) -> Any:
     rank = x.rank
-    *kernel, channels, _ = op.sizes(weights)
-    given = (x.shape or ())[1 if is_channels_first(op, rank) else -1]
+    *kernel, channels, _ = weights.shape
+    given = (x.dims or ())[1 if is_channels_first(op, rank) else -1]
     group = 1 if given is None else given // max(channels, 1)
-    turned = op.transpose(weights, rank - 1, rank - 2, *range(rank - 2))
+    turned = weights.transpose(rank - 1, rank - 2, *range(rank - 2))
     return _convolved(op, x, turned, kernel, group)
 
 
 @converts("DepthwiseConv2dNative")
 def depthwise(op: Op, x: Value, weights: Value) -> Any:
-    height, width, channels, multiplier = op.sizes(weights)
-    turned = op.reshape(op.transpose(weights, 2, 3, 0, 1), channels * multiplier, 1, height, width)
+    height, width, channels, multiplier = weights.shape
+    turned = weights.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
     return _convolved(op, x, turned, [height, width], channels)
 
 
 @converts("Conv2DBackpropInput", "Conv3DBackpropInputV2")
 def conv_transposed(op: Op, sizes: Value, weights: Value, x: Value) -> Any:
     rank = x.rank
-    *kernel, _, _ = op.sizes(weights)
+    *kernel, _, _ = weights.shape
     strides = spatial(op, "strides", rank)
     dilations = spatial(op, "dilations", rank) if op.integers("dilations") else [1] * (rank - 2)
     images = channels_first(op, x)
     whole = [
         (size - 1) * stride + (k - 1) * dilation + 1
-        for size, stride, k, dilation in zip(op.sizes(images)[2:], strides, kernel, dilations, strict=True)
+        for size, stride, k, dilation in zip(images.shape[2:], strides, kernel, dilations, strict=True)
     ]
     wanted = _output_sizes(op, sizes, images, whole, strides)
     begins, ends = _cut(op, whole, wanted)
@@ -127,7 +127,7 @@ def conv_transposed(op: Op, sizes: Value, weights: Value, x: Value) -> Any:
     result = op.add(
         "ConvTranspose",
         images,
-        op.transpose(weights, rank - 1, rank - 2, *range(rank - 2)),
+        weights.transpose(rank - 1, rank - 2, *range(rank - 2)),
         kernel_shape=kernel,
         strides=strides,
         dilations=dilations,
@@ -147,7 +147,7 @@ def _output_sizes(
     if sizes.constant is not None and sizes.constant.size == images.rank - 2:
         return op.known_ints(sizes, "input_sizes")
     if op.text("padding") == "SAME":
-        return [size * stride for size, stride in zip(op.sizes(images)[2:], strides, strict=True)]
+        return [size * stride for size, stride in zip(images.shape[2:], strides, strict=True)]
     return list(whole)
 
 
@@ -168,5 +168,5 @@ def _cut(op: Op, whole: Sequence[int], wanted: Sequence[int]) -> tuple[list[int]
 @converts("BiasAdd", "BiasAddV1")
 def bias_add(op: Op, x: Value, bias: Value) -> Any:
     if op.text("data_format", "NHWC").startswith("NC") and x.rank > 2:
-        bias = op.reshape(bias, -1, *[1] * (x.rank - 2))
+        bias = bias.reshape(-1, *[1] * (x.rank - 2))
     return op.add("Add", x, bias)

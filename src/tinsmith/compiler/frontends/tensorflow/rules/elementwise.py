@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.tensors import STRING
 from tinsmith.compiler.frontends.tensorflow.things import Unsupported
+from tinsmith.compiler.shaping.builder import Value, element
 
 _SAME = {
     "Abs": "Abs",
@@ -71,17 +70,9 @@ _SAME = {
 
 @converts(*_SAME)
 def same(op: Op, *inputs: Value) -> Any:
-    if op.type in ("Round", "Rint") and inputs[0].dtype in _INTEGERS:
+    if op.type in ("Round", "Rint") and inputs[0].dtype.kind in "iu":
         return inputs[0]
     return op.add(_SAME[op.type], *inputs)
-
-
-_INTEGERS = frozenset(
-    [
-        *(TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64),
-        *(TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
-    ]
-)
 
 
 @converts("NotEqual")
@@ -96,7 +87,7 @@ def logical_xor(op: Op, a: Value, b: Value) -> Any:
 
 @converts("AddN", "AccumulateNV2")
 def add_n(op: Op, *inputs: Value) -> Any:
-    if inputs[0].dtype not in _INTEGERS:
+    if inputs[0].dtype.kind not in "iu":
         return op.add("Sum", *inputs)
     total = inputs[0]
     for value in inputs[1:]:
@@ -161,7 +152,7 @@ def xlogy(op: Op, a: Value, b: Value) -> Any:
 
 @converts("FloorDiv")
 def floor_div(op: Op, a: Value, b: Value) -> Any:
-    if a.dtype not in _INTEGERS:
+    if a.dtype.kind not in "iu":
         return op.add("Floor", op.add("Div", a, b))
     rest = op.add("Mod", a, b)  # of the sign of the divisor, so that the division leaves none
     return op.add("Div", op.add("Sub", a, rest), b)
@@ -171,7 +162,7 @@ def floor_div(op: Op, a: Value, b: Value) -> Any:
 def mod(op: Op, a: Value, b: Value) -> Any:
     if op.type != "FloorMod":
         return op.add("Mod", a, b, fmod=1)
-    if a.dtype in _INTEGERS:
+    if a.dtype.kind in "iu":
         return op.add("Mod", a, b)
     return op.add("Sub", a, op.add("Mul", op.add("Floor", op.add("Div", a, b)), b))
 
@@ -221,20 +212,19 @@ def cast(op: Op, x: Value) -> Any:
     if op.node.attr["DstT"].type == STRING:
         raise Unsupported("it makes text")
     target = op.type_of("DstT", 1)
-    return x if target == x.dtype else op.cast(x, target)
+    return x if target == x.dtype else x.cast(target)
 
 
 @converts("Bitcast")
 def bitcast(op: Op, x: Value) -> Any:
-    return op.add("BitCast", x, to=op.type_of("type", 1))
+    return op.add("BitCast", x, to=element(op.type_of("type", 1)))
 
 
 @converts("LeftShift", "RightShift")
 def shift(op: Op, a: Value, b: Value) -> Any:
-    unsigned = {TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64}
-    if a.dtype in unsigned:
+    if a.dtype.kind == "u":
         return op.add("BitShift", a, b, direction="LEFT" if op.type == "LeftShift" else "RIGHT")
-    power = op.cast(op.add("Pow", op.constant(2.0, np.float64), op.cast(b, TensorProto.DOUBLE)), a.dtype)
+    power = op.add("Pow", op.constant(2.0, np.float64), b.cast(np.float64)).cast(a.dtype)
     if op.type == "LeftShift":
         return op.add("Mul", a, power)
     return op.add("Div", op.add("Sub", a, op.add("Mod", a, power)), power)
@@ -243,16 +233,16 @@ def shift(op: Op, a: Value, b: Value) -> Any:
 @converts("ZerosLike", "OnesLike")
 def zeros_like(op: Op, x: Value) -> Any:
     number = op.like(0 if op.type == "ZerosLike" else 1, x)
-    if x.shape is not None and None not in x.shape:
-        return op.add("Expand", number, op.ints(*op.sizes(x)))
+    if x.dims is not None and None not in x.dims:
+        return op.add("Expand", number, op.ints(*x.shape))
     return op.add("Expand", number, op.add("Shape", x))
 
 
 @converts("Select")
 def select(op: Op, condition: Value, a: Value, b: Value) -> Any:
     """A vector chooses whole rows."""
-    if condition.shape is not None and len(condition.shape) == 1 and a.rank > 1:
-        condition = op.unsqueeze(condition, *range(1, a.rank))
+    if condition.dims is not None and condition.rank == 1 and a.rank > 1:
+        condition = condition.unsqueeze(*range(1, a.rank))
     return op.add("Where", condition, a, b)
 
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.things import Unsupported
+from tinsmith.compiler.shaping.builder import Value
 
-_INTEGER = {TensorProto.UINT8, TensorProto.INT8, TensorProto.INT16, TensorProto.UINT16, TensorProto.INT32}
+_INTEGER = (np.uint8, np.int8, np.int16, np.uint16, np.int32)
 
 
 @converts("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
 def resize(op: Op, x: Value, size: Value) -> Any:
     height, width = op.known_ints(size, "size")
-    batch, rows, columns, channels = op.sizes(x)
+    batch, rows, columns, channels = x.shape
     if op.type != "ResizeNearestNeighbor":
-        x = op.cast(x, TensorProto.FLOAT)
+        x = x.cast(np.float32)
     if (rows, columns) == (height, width):
         return x
-    images = op.transpose(x, 0, 3, 1, 2)
+    images = x.transpose(0, 3, 1, 2)
     target = op.ints(batch, channels, height, width)
-    return op.transpose(op.add("Resize", images, None, None, target, **_mode(op)), 0, 2, 3, 1)
+    return op.add("Resize", images, None, None, target, **_mode(op)).transpose(0, 2, 3, 1)
 
 
 def _mode(op: Op) -> dict[str, Any]:
@@ -48,19 +47,19 @@ def _mode(op: Op) -> dict[str, Any]:
 def crop_and_resize(op: Op, images: Value, boxes: Value, owners: Value, crop_size: Value) -> Any:
     if op.text("method", "bilinear") not in ("bilinear", "nearest"):
         raise Unsupported(f"its method is {op.text('method')}, expected bilinear or nearest")
-    batch, height, width, channels = op.sizes(images)
+    batch, height, width, channels = images.shape
     crop = op.known_ints(crop_size, "crop_size")
-    images = op.cast(images, TensorProto.FLOAT)
+    images = images.cast(np.float32)
     rows = _places(op, boxes, (0, 2), height, crop[0])
     columns = _places(op, boxes, (1, 3), width, crop[1])
-    first = op.add("Mul", op.int64(owners), op.constant(np.int64(height * width)))
-    flat = op.reshape(images, batch * height * width, channels)
-    rows, columns = op.unsqueeze(rows, 2), op.unsqueeze(columns, 1)
-    base = op.reshape(first, -1, 1, 1)
+    first = op.add("Mul", owners.cast(np.int64), op.constant(np.int64(height * width)))
+    flat = images.reshape(batch * height * width, channels)
+    rows, columns = rows.unsqueeze(2), columns.unsqueeze(1)
+    base = first.reshape(-1, 1, 1)
     crops = _sampled(op, flat, base, rows, columns, (height, width))
     inside = op.add("And", _inside(op, rows, height), _inside(op, columns, width))
     outside = op.constant(np.float32(op.real("extrapolation_value")))
-    return op.add("Where", op.unsqueeze(inside, 3), crops, outside)
+    return op.add("Where", inside.unsqueeze(3), crops, outside)
 
 
 def _places(op: Op, boxes: Value, corners: tuple[int, int], size: int, count: int) -> Value:
@@ -87,7 +86,7 @@ def _sampled(op: Op, flat: Value, base: Value, rows: Value, columns: Value, size
         places = []
         for place, limit in zip((row, column), size, strict=True):
             near = op.add("Clip", place, op.constant(np.float32(0)), op.constant(np.float32(limit - 1)))
-            places.append(op.cast(near, TensorProto.INT64))
+            places.append(near.cast(np.int64))
         line = op.add("Add", base, op.add("Mul", places[0], op.constant(np.int64(size[1]))))
         return op.add("Gather", flat, op.add("Add", line, places[1]), axis=0)
 
@@ -103,7 +102,7 @@ def _sampled(op: Op, flat: Value, base: Value, rows: Value, columns: Value, size
 
 def _split(op: Op, place: Value) -> tuple[Value, Value]:
     whole = op.add("Floor", place)
-    return whole, op.unsqueeze(op.add("Sub", place, whole), 3)
+    return whole, op.add("Sub", place, whole).unsqueeze(3)
 
 
 def _between(op: Op, a: Value, b: Value, part: Value) -> Value:

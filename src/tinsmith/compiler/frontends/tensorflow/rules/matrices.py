@@ -6,13 +6,13 @@ from typing import Any
 
 from onnx import TensorProto
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.things import Unsupported
+from tinsmith.compiler.shaping.builder import Value
 
 
 def _turned(op: Op, x: Value, turn: bool) -> Value:
-    return op.transpose(x, *range(x.rank - 2), x.rank - 1, x.rank - 2) if turn else x
+    return x.transpose(*range(x.rank - 2), x.rank - 1, x.rank - 2) if turn else x
 
 
 @converts("MatMul")
@@ -38,10 +38,10 @@ def matrix_diag(op: Op, x: Value, *others: Value) -> Any:
         raise Unsupported("it sets other diagonals than the main one")
     if op.type == "Diag" and x.rank != 1:
         raise Unsupported("it makes a tensor of more than two dimensions")
-    size = op.sizes(x)[-1]
+    size = x.shape[-1]
     op.checked(size * size, "number of elements")
     unit = op.add("EyeLike", op.constant([[0.0] * size] * size, "float32"), dtype=TensorProto.BOOL)
-    return op.add("Where", unit, op.unsqueeze(x, x.rank), op.like(0, x))
+    return op.add("Where", unit, x.unsqueeze(x.rank), op.like(0, x))
 
 
 @converts("MatrixBandPart")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.rules.convolution import back, channels_first
 from tinsmith.compiler.frontends.tensorflow.things import Unsupported
+from tinsmith.compiler.shaping.builder import Builder, Value
 
 
 @converts("Concat")
@@ -31,18 +32,18 @@ def _concat(op: Op, inputs: tuple[Value, ...], axis: Value) -> Any:
 def pack(op: Op, *inputs: Value) -> Any:
     axis = op.integer("axis")
     place = axis % (inputs[0].rank + 1)
-    rows = [op.unsqueeze(x, place) for x in inputs]
+    rows = [x.unsqueeze(place) for x in inputs]
     return rows[0] if len(rows) == 1 else op.add("Concat", *rows, axis=place)
 
 
 @converts("Tile")
 def tile(op: Op, x: Value, multiples: Value) -> Any:
-    return op.add("Tile", x, op.int64(multiples))
+    return op.add("Tile", x, multiples.cast(np.int64))
 
 
 @converts("Transpose", "ConjugateTranspose")
 def transpose(op: Op, x: Value, perm: Value) -> Any:
-    return op.transpose(x, *op.axes(perm, x.rank, "perm"))
+    return x.transpose(*op.axes(perm, x.rank, "perm"))
 
 
 @converts("Pad", "PadV2")
@@ -60,9 +61,9 @@ def mirror_pad(op: Op, x: Value, amounts: Value) -> Any:
 def _padded(op: Op, x: Value, amounts: Value, *value: Value, mode: str = "constant") -> Any:
     if amounts.constant is not None and not amounts.constant.any():
         return x
-    if mode == "constant" and amounts.constant is None and x.shape is not None:
+    if mode == "constant" and amounts.constant is None and x.dims is not None:
         return _extended(op, x, amounts, *value)
-    ordered = op.reshape(op.transpose(op.int64(amounts), 1, 0), -1)
+    ordered = amounts.cast(np.int64).transpose(1, 0).reshape(-1)
     return op.add("Pad", x, ordered, *value, mode=mode)
 
 
@@ -72,12 +73,12 @@ def _extended(op: Op, x: Value, amounts: Value, *value: Value) -> Value:
     for axis in range(x.rank):
         parts = [x]
         for side in (0, 1):
-            known = op.builder.part(amounts, 2 * axis + side)
+            known = _part(op.builder, amounts, 2 * axis + side)
             if known is not None and known.constant is not None and not known.constant.any():
                 continue
             number = op.slice(amounts, [axis, side], [axis + 1, side + 1], [0, 1])
-            others = [op.ints(size) if size is not None else None for size in x.shape or ()]
-            others[axis] = op.reshape(op.int64(number), 1)
+            others = [op.ints(size) if size is not None else None for size in x.dims or ()]
+            others[axis] = number.cast(np.int64).reshape(1)
             if None in others:
                 raise Unsupported("it pads a tensor of whose sizes the run tells several")
             rows = op.add("Expand", filling, op.add("Concat", *others, axis=0))
@@ -86,10 +87,32 @@ def _extended(op: Op, x: Value, amounts: Value, *value: Value) -> Value:
     return x
 
 
+def _part(builder: Builder[Value], value: Value, place: int) -> Value | None:
+    """The element at `place` of a small vector or matrix, flattened, if it is known by itself."""
+    if value.constant is not None:
+        return builder.constant(value.constant.ravel()[place])
+    node = builder.producers.get(value.name)
+    if node is None:
+        return None
+    sources = [builder.values[name] for name in node.input if name]
+    if node.op_type in ("Unsqueeze", "Reshape", "Squeeze", "Cast", "Identity"):
+        return _part(builder, sources[0], place)
+    if node.op_type != "Concat" or node.attribute[0].i:
+        return None
+    for source in sources:
+        if source.dims is None or None in source.dims:
+            return None
+        size = math.prod(source.shape)
+        if place < size:
+            return _part(builder, source, place)
+        place -= size
+    return None
+
+
 def _symmetric(op: Op, x: Value, amounts: Any) -> Value:
     """The border itself is repeated too."""
     for axis, (front, behind) in enumerate(np.reshape(amounts, (-1, 2)).tolist()):
-        size = op.sizes(x)[axis]
+        size = x.shape[axis]
         if front or behind:
             op.checked(front + size + behind, "padded size")
             places = np.concatenate([np.arange(front)[::-1], np.arange(size), size - 1 - np.arange(behind)])
@@ -120,15 +143,15 @@ def _reversed(op: Op, x: Value, axes: list[int]) -> Any:
 def reverse_sequence(op: Op, x: Value, lengths: Value) -> Any:
     batch, time = op.integer("batch_dim") % x.rank, op.integer("seq_dim") % x.rank
     order = [time, batch, *(axis for axis in range(x.rank) if axis not in (time, batch))]
-    turned = op.transpose(x, *order)
-    result = op.add("ReverseSequence", turned, op.int64(lengths), batch_axis=1, time_axis=0)
-    return op.transpose(result, *np.argsort(order).tolist())
+    turned = x.transpose(*order)
+    result = op.add("ReverseSequence", turned, lengths.cast(np.int64), batch_axis=1, time_axis=0)
+    return result.transpose(*np.argsort(order).tolist())
 
 
 @converts("Roll")
 def roll(op: Op, x: Value, shift: Value, axis: Value) -> Any:
     for amount, place in zip(op.known_ints(shift, "shift"), op.axes(axis, x.rank), strict=True):
-        size = op.sizes(x)[place]
+        size = x.shape[place]
         cut = (-amount) % size if size else 0
         if cut:
             tail, head = op.slice(x, [cut], [size], [place]), op.slice(x, [0], [cut], [place])
@@ -154,31 +177,31 @@ def space_to_batch(op: Op, x: Value, *given: Value) -> Any:
     count = len(blocks)
     borders = np.array([[0, 0], *amounts, *[[0, 0]] * (x.rank - 1 - count)], np.int64)
     x = _padded(op, x, op.constant(borders))
-    batch, *space = op.sizes(x)[: 1 + count]
-    rest = op.sizes(x)[1 + count :]
+    batch, *space = x.shape[: 1 + count]
+    rest = x.shape[1 + count :]
     if any(size % block for size, block in zip(space, blocks, strict=True)):
         raise ValueError(f"it cuts {space} into blocks of {blocks}")
     split = [n for size, block in zip(space, blocks, strict=True) for n in (size // block, block)]
-    parts = op.reshape(x, batch, *split, *rest)
+    parts = x.reshape(batch, *split, *rest)
     inner = [2 + 2 * index for index in range(count)]
     outer = [1 + 2 * index for index in range(count)]
-    turned = op.transpose(parts, *inner, 0, *outer, *range(1 + 2 * count, parts.rank))
+    turned = parts.transpose(*inner, 0, *outer, *range(1 + 2 * count, parts.rank))
     smaller = [size // block for size, block in zip(space, blocks, strict=True)]
-    return op.reshape(turned, batch * int(np.prod(blocks)), *smaller, *rest)
+    return turned.reshape(batch * int(np.prod(blocks)), *smaller, *rest)
 
 
 @converts("BatchToSpaceND", "BatchToSpace")
 def batch_to_space(op: Op, x: Value, *given: Value) -> Any:
     blocks, amounts = _blocks(op, *given)
     count = len(blocks)
-    batch, *space = op.sizes(x)[: 1 + count]
-    rest = op.sizes(x)[1 + count :]
+    batch, *space = x.shape[: 1 + count]
+    rest = x.shape[1 + count :]
     original = batch // int(np.prod(blocks))
-    parts = op.reshape(x, *blocks, original, *space, *rest)
+    parts = x.reshape(*blocks, original, *space, *rest)
     mixed = [axis for index in range(count) for axis in (count + 1 + index, index)]
-    turned = op.transpose(parts, count, *mixed, *range(2 * count + 1, parts.rank))
+    turned = parts.transpose(count, *mixed, *range(2 * count + 1, parts.rank))
     larger = [size * block for size, block in zip(space, blocks, strict=True)]
-    whole = op.reshape(turned, original, *larger, *rest)
+    whole = turned.reshape(original, *larger, *rest)
     starts = [front for front, _ in amounts]
     ends = [size - behind for size, (_, behind) in zip(larger, amounts, strict=True)]
     return op.slice(whole, starts, ends, range(1, count + 1))

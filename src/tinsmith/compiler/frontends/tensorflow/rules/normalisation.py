@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.rules.convolution import back, channels_first
+from tinsmith.compiler.shaping.builder import Value
 
 
 @converts("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
@@ -25,13 +25,13 @@ def _moments(op: Op, images: Value) -> tuple[Value, Value]:
     mean = op.add("ReduceMean", images, axes, keepdims=1)
     difference = op.add("Sub", images, mean)
     variance = op.add("ReduceMean", op.add("Mul", difference, difference), axes, keepdims=0)
-    return op.reshape(mean, -1), variance
+    return mean.reshape(-1), variance
 
 
 @converts("BatchNormWithGlobalNormalization")
 def old_batch_norm(op: Op, x: Value, mean: Value, variance: Value, beta: Value, gamma: Value) -> Any:
     if not op.flag("scale_after_normalization"):
-        gamma = op.add("Expand", op.like(1, gamma), op.ints(*op.sizes(gamma)))
+        gamma = op.add("Expand", op.like(1, gamma), op.ints(*gamma.shape))
     images = channels_first(op, x)
     epsilon = op.real("variance_epsilon", 1e-3)
     return back(op, op.add("BatchNormalization", images, gamma, beta, mean, variance, epsilon=epsilon))

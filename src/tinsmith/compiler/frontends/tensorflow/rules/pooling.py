@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.rules.convolution import back, channels_first, pads, spatial
 from tinsmith.compiler.frontends.tensorflow.things import Refused
+from tinsmith.compiler.shaping.builder import Value
 
 
 def _pooled(op: Op, kind: str, x: Value, kernel: list[int], strides: list[int]) -> Value:
     images = channels_first(op, x)
-    padding = pads(op, (images.shape or ())[2:], kernel, strides, [1] * len(kernel))
+    padding = pads(op, (images.dims or ())[2:], kernel, strides, [1] * len(kernel))
     return back(op, op.add(kind, images, kernel_shape=kernel, strides=strides, **padding))
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.things import Unsupported
+from tinsmith.compiler.shaping.builder import Value
 
 
 @converts("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
@@ -66,9 +65,9 @@ def quantize_and_dequantize(op: Op, x: Value, low: Value, high: Value, *bits: Va
 
 @converts("Dequantize")
 def dequantize(op: Op, x: Value, low: Value, high: Value) -> Any:
-    if op.text("mode", "MIN_COMBINED") != "MIN_COMBINED" or x.dtype != TensorProto.UINT8:
+    if op.text("mode", "MIN_COMBINED") != "MIN_COMBINED" or x.dtype != np.uint8:
         raise Unsupported("its mode is not MIN_COMBINED of quint8")
     bottom, top = float(op.known(low, "min_range")), float(op.known(high, "max_range"))
-    numbers = op.cast(x, TensorProto.FLOAT)
+    numbers = x.cast(np.float32)
     scaled = op.add("Mul", numbers, op.constant(np.float32((top - bottom) / 255)))
     return op.add("Add", scaled, op.constant(np.float32(bottom)))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
+from tinsmith.compiler.shaping.builder import Value
 
 _REDUCTIONS = {
     "EuclideanNorm": "ReduceL2",
@@ -36,16 +35,16 @@ def reduce(op: Op, x: Value, axis: Value) -> Any:
 
 @converts("All", "Any")
 def all_any(op: Op, x: Value, axis: Value) -> Any:
-    numbers = op.cast(x, TensorProto.INT32)
+    numbers = x.cast(np.int32)
     result = _reduced(op, "ReduceMin" if op.type == "All" else "ReduceMax", numbers, axis)
-    return op.cast(result, TensorProto.BOOL)
+    return result.cast(np.bool_)
 
 
 @converts("ArgMax", "ArgMin")
 def arg_max(op: Op, x: Value, *axis: Value) -> Any:
     (place,) = op.axes(axis[0], x.rank) if axis else (0,)
     result = op.add(op.type, x, axis=place, keepdims=0)
-    return op.cast(result, op.type_of("output_type", _INT64))
+    return result.cast(op.type_of("output_type", _INT64))
 
 
 @converts("L2Loss")

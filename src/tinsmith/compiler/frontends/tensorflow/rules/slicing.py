@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tensorflow.builder import Value
 from tinsmith.compiler.frontends.tensorflow.registry import Op, converts
 from tinsmith.compiler.frontends.tensorflow.things import Unsupported
+from tinsmith.compiler.shaping.builder import Value
 
 LAST = 2**63 - 1
 FIRST = -(2**63)
@@ -23,7 +23,7 @@ def slice_(op: Op, x: Value, begin: Value, size: Value) -> Any:
         starts, sizes = op.known_ints(begin, "begin"), op.known_ints(size, "size")
         ends = [start + count if count >= 0 else LAST for start, count in zip(starts, sizes, strict=True)]
         return op.add("Slice", x, op.ints(*starts), op.ints(*ends), axes)
-    first, count = op.int64(begin), op.int64(size)
+    first, count = begin.cast(np.int64), size.cast(np.int64)
     end = op.add("Add", first, count)
     rest = op.add("Less", count, op.constant(np.int64(0)))
     return op.add("Slice", x, first, op.add("Where", rest, op.constant(np.int64(LAST)), end), axes)
@@ -55,8 +55,8 @@ def strided_slice(op: Op, x: Value, begin: Value, end: Value, strides: Value) ->
     for axis, place in cut.places.items():
         x = _at(op, x, axis, place)
     if cut.dropped:
-        x = op.squeeze(x, *cut.dropped)
-    return op.unsqueeze(x, *cut.added) if cut.added else x
+        x = x.squeeze(*cut.dropped)
+    return x.unsqueeze(*cut.added) if cut.added else x
 
 
 def _at(op: Op, x: Value, axis: int, place: Value) -> Value:
@@ -71,7 +71,7 @@ def _picker(op: Op, numbers: Value) -> Callable[[int], Value]:
     def pick(index: int) -> Value:
         if numbers.constant is not None:
             return op.ints(int(numbers.constant[index]))
-        return op.int64(op.slice(numbers, [index], [index + 1], [0]))
+        return op.slice(numbers, [index], [index + 1], [0]).cast(np.int64)
 
     return pick
 
@@ -142,7 +142,7 @@ def split_v(op: Op, x: Value, sizes: Value, axis: Value) -> Any:
     parts = op.known_ints(sizes, "size_splits")
     (place,) = op.axes(axis, x.rank, "split_dim")
     if -1 in parts:
-        total = op.sizes(x)[place]
+        total = x.shape[place]
         parts[parts.index(-1)] = total - sum(parts) - 1
     return _split(op, x, axis, parts, len(parts))
 
@@ -153,7 +153,7 @@ def _split(op: Op, x: Value, axis: Value, sizes: list[int] | None, count: int) -
         return [x]
     op.checked(count, "number of parts")
     if sizes is None:
-        total = op.sizes(x)[place]
+        total = x.shape[place]
         if total % count:
             raise ValueError(f"it splits {total} into {count} equal parts")
         sizes = [total // count] * count
@@ -163,13 +163,13 @@ def _split(op: Op, x: Value, axis: Value, sizes: list[int] | None, count: int) -
 @converts("Unpack")
 def unpack(op: Op, x: Value) -> Any:
     axis = op.integer("axis") % x.rank
-    count = op.integer("num") or op.sizes(x)[axis]
+    count = op.integer("num") or x.shape[axis]
     op.checked(count, "num")
-    if count != (x.shape or ())[axis] and (x.shape or ())[axis] is not None:
-        raise ValueError(f"it unpacks {count} of {(x.shape or ())[axis]}")
+    if count != (x.dims or ())[axis] and (x.dims or ())[axis] is not None:
+        raise ValueError(f"it unpacks {count} of {(x.dims or ())[axis]}")
     if x.constant is not None:
         return [op.constant(part) for part in np.moveaxis(x.constant, axis, 0)]
-    return [op.squeeze(op.slice(x, [index], [index + 1], [axis]), axis) for index in range(count)]
+    return [op.slice(x, [index], [index + 1], [axis]).squeeze(axis) for index in range(count)]
 
 
 @converts("Gather")
@@ -185,20 +185,20 @@ def gather_v2(op: Op, x: Value, indices: Value, axis: Value) -> Any:
         return op.add("Gather", x, indices, axis=place)
     if place != batch:
         raise Unsupported(f"its axis is {place} with batch_dims {batch}, expected the same")
-    flat = op.reshape(indices, *op.sizes(indices)[:batch], -1, 1)
-    rows = op.add("GatherND", x, op.int64(flat), batch_dims=batch)
-    return op.reshape(rows, *op.sizes(indices), *op.sizes(x)[batch + 1 :])
+    flat = indices.reshape(*indices.shape[:batch], -1, 1)
+    rows = op.add("GatherND", x, flat.cast(np.int64), batch_dims=batch)
+    return rows.reshape(*indices.shape, *x.shape[batch + 1 :])
 
 
 @converts("GatherNd")
 def gather_nd(op: Op, x: Value, indices: Value) -> Any:
-    return op.add("GatherND", x, op.int64(indices), batch_dims=op.integer("batch_dims"))
+    return op.add("GatherND", x, indices.cast(np.int64), batch_dims=op.integer("batch_dims"))
 
 
 @converts("ScatterNd")
 def scatter_nd(op: Op, indices: Value, updates: Value, sizes: Value) -> Any:
-    zeros = op.add("Expand", op.like(0, updates), op.int64(sizes))
-    return op.add("ScatterND", zeros, op.int64(indices), updates, reduction="add")
+    zeros = op.add("Expand", op.like(0, updates), sizes.cast(np.int64))
+    return op.add("ScatterND", zeros, indices.cast(np.int64), updates, reduction="add")
 
 
 _SCATTERS = {
@@ -214,26 +214,26 @@ _SCATTERS = {
 def tensor_scatter(op: Op, x: Value, indices: Value, updates: Value) -> Any:
     if op.type == "TensorScatterSub":
         updates = op.add("Neg", updates)
-    return op.add("ScatterND", x, op.int64(indices), updates, reduction=_SCATTERS[op.type])
+    return op.add("ScatterND", x, indices.cast(np.int64), updates, reduction=_SCATTERS[op.type])
 
 
 @converts("SparseToDense")
 def sparse_to_dense(op: Op, indices: Value, sizes: Value, values: Value, default: Value) -> Any:
-    dense = op.add("Expand", default, op.int64(sizes))
+    dense = op.add("Expand", default, sizes.cast(np.int64))
     if indices.rank < 2:
-        indices = op.reshape(indices, -1, 1)
+        indices = indices.reshape(-1, 1)
     if values.rank == 0:
-        values = op.add("Expand", values, op.ints(op.sizes(indices)[0]))
-    return op.add("ScatterND", dense, op.int64(indices), values)
+        values = op.add("Expand", values, op.ints(indices.shape[0]))
+    return op.add("ScatterND", dense, indices.cast(np.int64), values)
 
 
 @converts("UnsortedSegmentSum", "UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd")
 def segments(op: Op, x: Value, places: Value, count: Value) -> Any:
-    if places.rank != 1 or places.shape != x.shape[:1] if x.shape else True:
+    if places.rank != 1 or places.dims != x.dims[:1] if x.dims else True:
         raise Unsupported("its segments are not those of rows")
     reduction = {"Sum": "add", "Max": "max", "Min": "min", "Prod": "mul"}[op.type[15:]]
-    limits = np.finfo(x.numpy) if x.numpy.kind == "f" else np.iinfo(x.numpy)
+    limits = np.finfo(x.dtype) if x.dtype.kind == "f" else np.iinfo(x.dtype)
     start = {"add": 0, "mul": 1, "max": limits.min, "min": limits.max}[reduction]
     (number,) = op.known_ints(count, "num_segments")
-    whole = op.add("Expand", op.like(float(start), x), op.ints(number, *op.sizes(x)[1:]))
-    return op.add("ScatterND", whole, op.unsqueeze(op.int64(places), 1), x, reduction=reduction)
+    whole = op.add("Expand", op.like(float(start), x), op.ints(number, *x.shape[1:]))
+    return op.add("ScatterND", whole, places.cast(np.int64).unsqueeze(1), x, reduction=reduction)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinsmith.compiler.frontends.tflite.convert import activate
 from tinsmith.compiler.frontends.tflite.layer import Layer, real_values, scalar
 from tinsmith.compiler.frontends.tflite.schema import ACTIVATIONS
+from tinsmith.compiler.shaping.builder import Value
 
 Array = NDArray[Any]
 
@@ -126,7 +127,7 @@ def real_array(layer: Layer, index: int) -> Array:
     return real_values(values, tensor) if layer.is_quantised(index) else values.astype(np.float32)
 
 
-def step(layer: Layer, cell: Cell, x: str, h: str, c: str) -> tuple[str, str]:
+def step(layer: Layer, cell: Cell, x: Value, h: Value, c: Value) -> tuple[Value, Value]:
     """The next h and c of x [batch, in], h [batch, outputs] and c [batch, units]."""
     forget = layer.emit("Sigmoid", _sum(layer, cell.forget, x, h, c))
     if cell.input is None:
@@ -146,7 +147,7 @@ def step(layer: Layer, cell: Cell, x: str, h: str, c: str) -> tuple[str, str]:
     return hidden, state
 
 
-def _sum(layer: Layer, gate: Gate, x: str, h: str, c: str) -> str:
+def _sum(layer: Layer, gate: Gate, x: Value, h: Value, c: Value) -> Value:
     total = layer.emit(
         "Add", layer.emit("MatMul", x, gate.weights.T), layer.emit("MatMul", h, gate.recurrent.T)
     )
@@ -159,7 +160,7 @@ def _sum(layer: Layer, gate: Gate, x: str, h: str, c: str) -> str:
     return layer.emit("Add", total, gate.bias)
 
 
-def _clipped(layer: Layer, value: str, bound: float) -> str:
+def _clipped(layer: Layer, value: Value, bound: float) -> Value:
     if bound <= 0:
         return value
     return layer.emit("Clip", value, np.array(-bound, np.float32), np.array(bound, np.float32))

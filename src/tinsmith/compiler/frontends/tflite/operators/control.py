@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from tinsmith.compiler.frontends.tflite.convert import (
     convert_operators,
-    declare_input,
     enter,
     finish,
     inline,
     results_of,
+    tensor_name,
 )
-from tinsmith.compiler.frontends.tflite.graph import Operand
 from tinsmith.compiler.frontends.tflite.layer import Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.frontends.tflite.scope import Operand
 from tinsmith.compiler.frontends.tflite.state import handle_name, variable
+from tinsmith.compiler.shaping.builder import Graph, Value
 
 
 @operator("IF", moves=True)
-def if_(layer: Layer) -> tuple[str, ...]:
+def if_(layer: Layer) -> tuple[Value, ...]:
     """Inputs: the condition, then those of both subgraphs."""
-    branches = []
+    branches, results = [], []
     for option in ("then_subgraph", "else_subgraph"):
-        number = layer.integer(option)
-        graph = enter(layer, number)
-        _bind(layer, graph.subgraph.inputs, graph.values)
-        convert_operators(graph)
-        branches.append(finish(graph, [], results_of(graph)))
+        scope = enter(layer, layer.integer(option), Graph())
+        _bind(layer, scope.subgraph.inputs, scope.values)
+        convert_operators(scope)
+        results.append([scope.named(value) for value in results_of(scope)])
+        branches.append(finish(scope, [], results[-1]))
     condition = _condition(layer, layer.stored(0))
-    return tuple(
-        layer.emit_all(
-            "If", condition, outputs=len(layer.outputs), then_branch=branches[0], else_branch=branches[1]
-        )
-    )
+    types = [(value.dtype, None) for value in results[0]]
+    return layer.builder.declared("If", [condition], types, then_branch=branches[0], else_branch=branches[1])
 
 
 def _bind(layer: Layer, inputs: tuple[int, ...], values: dict[int, Operand]) -> None:
@@ -46,31 +43,31 @@ def _bind(layer: Layer, inputs: tuple[int, ...], values: dict[int, Operand]) -> 
 
 
 @operator("WHILE", moves=True)
-def while_(layer: Layer) -> tuple[str, ...]:
+def while_(layer: Layer) -> tuple[Value, ...]:
     """ONNX tests the condition behind the body, and once before. What a round hands on keeps its type."""
     condition, body = layer.integer("cond_subgraph"), layer.integer("body_subgraph")
     start = [layer.stored(index) for index in range(layer.count)]
-    (first,) = inline(layer.graph, layer, condition, start)
-    graph = enter(layer, body)
-    inputs = [declare_input(graph, index) for index in graph.subgraph.inputs]
-    for value in inputs:
-        value.type.tensor_type.ClearField("shape")
-    convert_operators(graph)
-    inner = Layer(graph, layer.operator)
-    types = [graph.subgraph.tensors[index].dtype for index in graph.subgraph.inputs]
-    results = [inner.cast(value, dtype) for value, dtype in zip(results_of(graph), types, strict=True)]
+    builder = layer.builder
+    (first,) = inline(layer.scope.graph, layer, condition, start)
+    scope = enter(layer, body, Graph())
+    tensors = [scope.subgraph.tensors[index] for index in scope.subgraph.inputs]
+    types = [tensor.dtype for tensor in tensors]
     start = [layer.cast(value, dtype) for value, dtype in zip(start, types, strict=True)]
-    (again,) = inline(graph, layer, condition, results)
-    again = _condition(inner, again)
-    message = layer.graph.message
-    counter = helper.make_tensor_value_info(message.fresh("round"), TensorProto.INT64, [])
-    going = helper.make_tensor_value_info(message.fresh("going"), TensorProto.BOOL, [])
-    loop = finish(graph, [counter, going, *inputs], [again, *results])
-    return tuple(layer.emit_all("Loop", "", _condition(layer, first), *start, outputs=len(start), body=loop))
+    inputs = [builder.input(tensor_name(tensor), tensor.dtype, None) for tensor in tensors]
+    scope.values.update(zip(scope.subgraph.inputs, inputs, strict=True))
+    convert_operators(scope)
+    with builder.into(scope.graph):
+        results = [layer.cast(value, dtype) for value, dtype in zip(results_of(scope), types, strict=True)]
+        (again,) = inline(scope.graph, Layer(scope, layer.operator), condition, results)
+        again = _condition(layer, again)
+    counter, going = builder.input("round", np.int64, ()), builder.input("going", np.bool_, ())
+    loop = finish(scope, [counter, going, *inputs], [again, *results])
+    given = [None, _condition(layer, first), *start]
+    return builder.declared("Loop", given, [(value.dtype, None) for value in start], body=loop)
 
 
-def _condition(layer: Layer, value: Operand) -> str:
-    return layer.reshape(layer.cast(value, "bool"), [])
+def _condition(layer: Layer, value: Operand) -> Value:
+    return layer.cast(value, "bool").reshape()
 
 
 @operator("CALL", moves=True)
@@ -80,7 +77,7 @@ def call(layer: Layer) -> tuple[Operand, ...]:
 
 def _called(layer: Layer) -> tuple[Operand, ...]:
     given = [layer.stored(index) for index in range(layer.count)]
-    return tuple(inline(layer.graph, layer, layer.integer("subgraph"), given))
+    return tuple(inline(layer.scope.graph, layer, layer.integer("subgraph"), given))
 
 
 @operator("STABLEHLO_COMPOSITE", moves=True)
@@ -90,7 +87,7 @@ def composite(layer: Layer) -> tuple[Operand, ...]:
 
 
 @operator("CALL_ONCE")
-def call_once(layer: Layer) -> tuple[str, ...]:
+def call_once(layer: Layer) -> tuple[Value, ...]:
     """It gives variables their first values, see `state`."""
     return ()
 
@@ -102,11 +99,11 @@ def var_handle(layer: Layer) -> Operand:
 
 @operator("READ_VARIABLE", moves=True)
 def read_variable(layer: Layer) -> Operand:
-    return variable(layer, handle_name(layer.graph.subgraph, layer.operator.inputs[0])).value
+    return variable(layer, handle_name(layer.scope.subgraph, layer.operator.inputs[0])).value
 
 
 @operator("ASSIGN_VARIABLE", moves=True)
-def assign_variable(layer: Layer) -> tuple[str, ...]:
-    state = variable(layer, handle_name(layer.graph.subgraph, layer.operator.inputs[0]))
+def assign_variable(layer: Layer) -> tuple[Value, ...]:
+    state = variable(layer, handle_name(layer.scope.subgraph, layer.operator.inputs[0]))
     state.value, state.changed = layer.stored(1), True
     return ()

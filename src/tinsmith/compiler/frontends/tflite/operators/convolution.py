@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tflite.layer import TO_PLANES, Arrange, Arranged, Layer
+from tinsmith.compiler.frontends.tflite import fixed
+from tinsmith.compiler.frontends.tflite.layer import FROM_PLANES, TO_PLANES, Arrange, Arranged, Codes, Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
 
 SAME = 0
@@ -48,40 +49,37 @@ def _weights_shape(layer: Layer, rank: int, index: int = 1) -> tuple[int, ...]:
 
 
 @operator("CONV_2D")
-def conv_2d(layer: Layer) -> Arranged:
+def conv_2d(layer: Layer) -> Arranged | Codes:
     """Weights [out, height, width, in / groups]."""
     _, height, width, channels = _weights_shape(layer, 4)
     groups = max(1, layer.shape(0)[-1] // channels)
-    weights = layer.weights(1, lambda w: w.transpose(0, 3, 1, 2), axis=0)
-    return _conv(layer, weights, [height, width], groups)
+    return _conv(layer, lambda w: w.transpose(0, 3, 1, 2), [height, width], groups)
 
 
 @operator("DEPTHWISE_CONV_2D")
-def depthwise_conv_2d(layer: Layer) -> Arranged:
+def depthwise_conv_2d(layer: Layer) -> Arranged | Codes:
     """Weights [1, height, width, out]: each input channel has as many of the outputs, side by side."""
     _, height, width, outputs = _weights_shape(layer, 4)
     groups = layer.shape(0)[-1]
     if groups < 1 or outputs % groups:
         raise layer.refuse(f"{outputs} output channels for {groups} input channels")
-    weights = layer.weights(1, lambda w: w.transpose(3, 0, 1, 2), axis=0)
-    return _conv(layer, weights, [height, width], groups)
+    return _conv(layer, lambda w: w.transpose(3, 0, 1, 2), [height, width], groups)
 
 
-def _conv(layer: Layer, weights: str, kernel: list[int], groups: int) -> Arranged:
-    x = layer.arranged(0)
-    bias = layer.bias(2)
-    out = layer.emit(
-        "Conv",
-        x,
-        weights,
-        *([] if bias is None else [bias]),
-        kernel_shape=kernel,
-        strides=_spatial(layer, "stride"),
-        dilations=_spatial(layer, "dilation"),
-        group=groups,
+def _conv(layer: Layer, arrange: Arrange, kernel: list[int], groups: int) -> Arranged | Codes:
+    """`arrange` gives the weights as ONNX has them."""
+    attributes = {
+        "kernel_shape": kernel,
+        "strides": _spatial(layer, "stride"),
+        "dilations": _spatial(layer, "dilation"),
+        "group": groups,
         **padding(layer, kernel),
-    )
-    return Arranged(out)
+    }
+    if fixed.sums_bytes(layer):
+        return fixed.convolved(layer, arrange, FROM_PLANES, **attributes)
+    bias = layer.bias(2)
+    factors = layer.arranged(0), layer.weights(1, arrange, axis=0)
+    return Arranged(layer.emit("Conv", *factors, *([] if bias is None else [bias]), **attributes))
 
 
 @operator("CONV_3D")

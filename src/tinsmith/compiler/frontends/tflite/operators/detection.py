@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from tinsmith.compiler.formats.flexbuffer import FlexbufferError, read_map
-from tinsmith.compiler.frontends.tflite.graph import Operand
 from tinsmith.compiler.frontends.tflite.layer import Layer, scalar
 from tinsmith.compiler.frontends.tflite.operators.cells import real_array
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.frontends.tflite.scope import Operand
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("NON_MAX_SUPPRESSION_V4")
-def non_max_suppression_v4(layer: Layer) -> tuple[str, str]:
+def non_max_suppression_v4(layer: Layer) -> tuple[Value, Value]:
     """Inputs: boxes [n, 4], scores [n], the largest number of boxes, thresholds of overlap and score.
     Outputs: numbers of boxes, as many as allowed, and how many of them count; the others are 0."""
     boxes, count = _suppressed(layer)
@@ -20,7 +21,7 @@ def non_max_suppression_v4(layer: Layer) -> tuple[str, str]:
 
 
 @operator("NON_MAX_SUPPRESSION_V5")
-def non_max_suppression_v5(layer: Layer) -> tuple[str, str, str]:
+def non_max_suppression_v5(layer: Layer) -> tuple[Value, Value, Value]:
     """The same with the scores of the boxes; its sixth input would lower scores rather than drop boxes."""
     if layer.has(5) and layer.constant(5).any():
         raise layer.refuse("soft suppression (soft_nms_sigma above 0)")
@@ -34,26 +35,26 @@ def _most(layer: Layer) -> int:
     return layer.bounded(layer.integers(2)[0])
 
 
-def _suppressed(layer: Layer) -> tuple[str, str]:
+def _suppressed(layer: Layer) -> tuple[Value, Value]:
     zero = np.array([0])
     boxes, scores = (layer.emit("Unsqueeze", layer.real(index), zero) for index in (0, 1))
     scores = layer.emit("Unsqueeze", scores, zero)
     most = np.array([_most(layer)], np.int64)
-    limits = [layer.reshape(layer.real(index), [1]) for index in (3, 4)]
+    limits = [layer.real(index).reshape(1) for index in (3, 4)]
     chosen = layer.emit("NonMaxSuppression", boxes, scores, most, *limits)
     chosen = layer.emit("Gather", chosen, np.array(2), axis=1)
-    count = layer.reshape(layer.cast(layer.emit("Shape", chosen), "int32"), [])
+    count = layer.cast(layer.emit("Shape", chosen), "int32").reshape()
     return layer.cast(_filled(layer, chosen, _most(layer)), "int32"), count
 
 
-def _filled(layer: Layer, values: str, length: int, dtype: str = "int64") -> str:
+def _filled(layer: Layer, values: Value, length: int, dtype: str = "int64") -> Value:
     """The first `length` rows of `values`, zeros where there are fewer."""
     rows = layer.emit("Concat", values, np.zeros(length, dtype), axis=0)
     return layer.emit("Slice", rows, np.array([0]), np.array([length]), np.array([0]))
 
 
 @operator("TFLite_Detection_PostProcess", custom=True)
-def detection_postprocess(layer: Layer) -> tuple[str, str, str, str]:
+def detection_postprocess(layer: Layer) -> tuple[Value, Value, Value, Value]:
     """Inputs: encoded boxes [1, n, 4], scores [1, n, classes with a background], anchors [n, 4].
     Outputs: boxes, classes and scores of the best, and their number, all as floats."""
     options = _options(layer)
@@ -84,7 +85,7 @@ def detection_postprocess(layer: Layer) -> tuple[str, str, str, str]:
     )
 
 
-def _clamped_rows(layer: Layer, count: str, most: int) -> Operand:
+def _clamped_rows(layer: Layer, count: Value, most: int) -> Operand:
     last = layer.emit("Max", layer.emit("Sub", count, np.array([1])), np.array([0]))
     return layer.emit("Min", np.arange(most), last)
 
@@ -101,7 +102,7 @@ def _options(layer: Layer) -> dict[str, float]:
     return options
 
 
-def _decoded(layer: Layer, options: dict[str, float]) -> str:
+def _decoded(layer: Layer, options: dict[str, float]) -> Value:
     """[1, n, 4] of (top, left, bottom, right): centres move by sizes of anchors, sizes grow exponentially."""
     anchors = real_array(layer, 2)[None]
     middle, size = anchors[..., :2], anchors[..., 2:]
@@ -123,7 +124,9 @@ def _limits(options: dict[str, float]) -> list[np.ndarray[tuple[int, ...], np.dt
     return [np.array([options[name]], np.float32) for name in ("nms_iou_threshold", "nms_score_threshold")]
 
 
-def _any_class(layer: Layer, options: dict[str, float], boxes: str, scores: str) -> tuple[str, str, str]:
+def _any_class(
+    layer: Layer, options: dict[str, float], boxes: Value, scores: Value
+) -> tuple[Value, Value, Value]:
     """Boxes by the best of their classes, whatever it is; then the best classes of each."""
     each = int(options.get("max_classes_per_detection", 1))
     if each != 1:
@@ -139,11 +142,13 @@ def _any_class(layer: Layer, options: dict[str, float], boxes: str, scores: str)
     return chosen, layer.emit("Gather", kinds, chosen, axis=0), score
 
 
-def _per_class(layer: Layer, options: dict[str, float], boxes: str, scores: str) -> tuple[str, str, str]:
+def _per_class(
+    layer: Layer, options: dict[str, float], boxes: Value, scores: Value
+) -> tuple[Value, Value, Value]:
     """Boxes of each class by themselves; the best of all."""
     most, each = int(options["max_detections"]), int(options.get("detections_per_class", 100))
     found = layer.emit(
-        "NonMaxSuppression", boxes, layer.transpose(scores, (0, 2, 1)), np.array([each]), *_limits(options)
+        "NonMaxSuppression", boxes, scores.transpose(0, 2, 1), np.array([each]), *_limits(options)
     )
     kind, chosen = (layer.emit("Gather", found, np.array(column), axis=1) for column in (1, 2))
     place = layer.emit(

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import Operand
 from tinsmith.compiler.frontends.tflite.layer import Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.frontends.tflite.scope import Operand
+from tinsmith.compiler.shaping.builder import Value
 
 _SYMMETRIC = 1
 
 
 @operator("TRANSPOSE", moves=True)
-def transpose(layer: Layer) -> str:
+def transpose(layer: Layer) -> Value:
     order = layer.integers(1)
     if sorted(order) != list(range(layer.rank(0))):
         raise layer.refuse(f"it transposes by {order[:16]}, expected each of {layer.rank(0)} dimensions once")
@@ -23,7 +24,7 @@ def transpose(layer: Layer) -> str:
 
 
 @operator("CONCATENATION", moves=True)
-def concatenation(layer: Layer) -> str:
+def concatenation(layer: Layer) -> Value:
     rank = max(layer.rank(index) for index in range(layer.count))
     axis = layer.axis(layer.integer("axis"), rank)
     return layer.emit("Concat", *(layer.value(index) for index in range(layer.count)), axis=axis)
@@ -37,14 +38,14 @@ def pack(layer: Layer) -> Operand:
 
 
 @operator("UNPACK", moves=True)
-def unpack(layer: Layer) -> tuple[str, ...]:
+def unpack(layer: Layer) -> tuple[Value, ...]:
     axis, count = layer.axis(layer.integer("axis"), layer.rank(0)), len(layer.outputs)
     parts = layer.emit_all("Split", layer.value(0), outputs=count, axis=axis, num_outputs=count)
     return tuple(layer.emit("Squeeze", part, np.array([axis])) for part in parts)
 
 
 @operator("SPLIT", moves=True)
-def split(layer: Layer) -> tuple[str, ...]:
+def split(layer: Layer) -> tuple[Value, ...]:
     """Inputs: the axis, the tensor."""
     axis = layer.axis(_one(layer, 0), layer.rank(1))
     count = len(layer.outputs)
@@ -52,7 +53,7 @@ def split(layer: Layer) -> tuple[str, ...]:
 
 
 @operator("SPLIT_V", moves=True)
-def split_v(layer: Layer) -> tuple[str, ...]:
+def split_v(layer: Layer) -> tuple[Value, ...]:
     """Inputs: the tensor, sizes of which one may be -1 for what remains, the axis."""
     axis, sizes = layer.axis(_one(layer, 2), layer.rank(0)), layer.integers(1)
     if -1 in sizes:
@@ -65,24 +66,24 @@ def split_v(layer: Layer) -> tuple[str, ...]:
 
 
 @operator("TILE", moves=True)
-def tile(layer: Layer) -> str:
+def tile(layer: Layer) -> Value:
     return layer.emit("Tile", layer.value(0), layer.sizes(1))
 
 
 @operator("BROADCAST_TO", moves=True)
-def broadcast_to(layer: Layer) -> str:
+def broadcast_to(layer: Layer) -> Value:
     return layer.emit("Expand", layer.value(0), layer.sizes(1))
 
 
 @operator("REVERSE_V2", moves=True)
-def reverse_v2(layer: Layer) -> str:
+def reverse_v2(layer: Layer) -> Value:
     axes = np.array([layer.axis(axis, layer.rank(0)) for axis in layer.integers(1)], np.int64)
     starts, ends = np.full(axes.shape, -1), np.full(axes.shape, np.iinfo(np.int64).min)
     return layer.emit("Slice", layer.value(0), starts, ends, axes, np.full(axes.shape, -1))
 
 
 @operator("REVERSE_SEQUENCE", moves=True)
-def reverse_sequence(layer: Layer) -> str:
+def reverse_sequence(layer: Layer) -> Value:
     """ONNX has batches and time in the first two dimensions."""
     rank = layer.rank(0)
     batch, time = (layer.axis(layer.integer(name), rank) for name in ("batch_dim", "seq_dim"))
@@ -91,11 +92,11 @@ def reverse_sequence(layer: Layer) -> str:
     order = [batch, time, *(dim for dim in range(rank) if dim not in (batch, time))]
     x = layer.arranged(0, tuple(order))
     reversed_ = layer.emit("ReverseSequence", x, layer.sizes(1), batch_axis=0, time_axis=1)
-    return layer.transpose(reversed_, [order.index(dim) for dim in range(rank)])
+    return reversed_.transpose(*[order.index(dim) for dim in range(rank)])
 
 
 @operator("PAD", moves=True)
-def pad(layer: Layer) -> str:
+def pad(layer: Layer) -> Value:
     zero: Operand = np.zeros((), _dtype(layer))
     if layer.gives_codes and (form := layer.tensor(0).quantization) is not None:
         zero = form.zero[0].astype(_dtype(layer)).reshape(())
@@ -103,8 +104,8 @@ def pad(layer: Layer) -> str:
 
 
 @operator("PADV2", moves=True)
-def padv2(layer: Layer) -> str:
-    return layer.emit("Pad", layer.value(0), _pads(layer), layer.reshape(layer.value(2), []))
+def padv2(layer: Layer) -> Value:
+    return layer.emit("Pad", layer.value(0), _pads(layer), layer.value(2).reshape())
 
 
 def _dtype(layer: Layer) -> str:
@@ -114,15 +115,15 @@ def _dtype(layer: Layer) -> str:
 def _pads(layer: Layer) -> Operand:
     """ONNX has all starts before all ends; TFLite has pairs."""
     pads = layer.sizes(1)
-    if isinstance(pads, str):
-        return layer.reshape(layer.transpose(pads, (1, 0)), [-1])
+    if isinstance(pads, Value):
+        return pads.transpose(1, 0).reshape(-1)
     if pads.shape != (layer.rank(0), 2):
         raise layer.refuse(f"it pads {layer.rank(0)} dimensions by an array of shape {list(pads.shape)}")
     return pads.T.reshape(-1)
 
 
 @operator("MIRROR_PAD", moves=True)
-def mirror_pad(layer: Layer) -> str:
+def mirror_pad(layer: Layer) -> Value:
     """SYMMETRIC repeats the element at the border, which ONNX knows no mode for."""
     if layer.integer("mode") != _SYMMETRIC:
         return layer.emit("Pad", layer.value(0), _pads(layer), mode="reflect")

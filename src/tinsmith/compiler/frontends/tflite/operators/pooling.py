@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinsmith.compiler.frontends.tflite.layer import FROM_PLANES, Arranged, Layer, scalar
+from tinsmith.compiler.frontends.tflite import fixed
+from tinsmith.compiler.frontends.tflite.layer import FROM_PLANES, TO_PLANES, Arranged, Codes, Layer, scalar
 from tinsmith.compiler.frontends.tflite.operators.convolution import auto_pad
 from tinsmith.compiler.frontends.tflite.registry import operator
 
 _SAME, _OPTION_BYTES = 1, 20
+_AWAY = np.array(1 + 2.0**-20, np.float32)
+"""Times the mean of some bytes: halves, though the division rounded, are then rounded away from zero."""
 
 
 def _window(layer: Layer) -> dict[str, list[int] | str]:
@@ -25,9 +28,16 @@ def max_pool_2d(layer: Layer) -> Arranged:
 
 
 @operator("AVERAGE_POOL_2D")
-def average_pool_2d(layer: Layer) -> Arranged:
+def average_pool_2d(layer: Layer) -> Arranged | Codes:
+    """Of bytes: the mean of their codes, halves away from zero."""
+    window = _window(layer)
+    if fixed.computes(layer, 0) and fixed.same_scale(layer):
+        x = layer.cast(layer.stored(0).transpose(*TO_PLANES), "float32")
+        mean = layer.emit("AveragePool", x, **window)
+        whole = layer.cast(layer.emit("Round", layer.emit("Mul", mean, _AWAY)), "float64")
+        return fixed.held(layer, whole, FROM_PLANES)
     x = layer.arranged(0)
-    return Arranged(layer.emit("AveragePool", x, **_window(layer)))
+    return Arranged(layer.emit("AveragePool", x, **window))
 
 
 @operator("L2_POOL_2D")
@@ -78,7 +88,7 @@ def max_unpooling_2d(layer: Layer) -> Arranged:
     cells = np.arange(height * width, dtype=np.float32).reshape(1, 1, 1, height, 1, width)
     out = layer.emit("Where", layer.emit("Equal", index, cells), x, scalar(0))
     channels = layer.shape(0)[-1]
-    out = layer.reshape(out, [-1, channels, rows * height, columns * width])
+    out = out.reshape(-1, channels, rows * height, columns * width)
     return Arranged(out, FROM_PLANES)
 
 

@@ -7,15 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import TYPES, Operand
-from tinsmith.compiler.frontends.tflite.layer import Layer, scalar
+from tinsmith.compiler.frontends.tflite import fixed
+from tinsmith.compiler.frontends.tflite.layer import Codes, Layer, scalar
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.frontends.tflite.scope import TYPES, Operand
+from tinsmith.compiler.shaping.builder import Value, element
 
 
 @operator("QUANTIZE")
-def quantize(layer: Layer) -> str:
-    """The form of the output does the rest; integers of one scale become those of another through reals."""
-    return layer.real(0)
+def quantize(layer: Layer) -> Value | Codes:
+    """Bytes of one scale become those of another; else the form of the output does the rest."""
+    if not fixed.computes(layer, 0):
+        return layer.real(0)
+    factor = fixed.Factor.of(
+        np.float64(fixed.scale(layer.tensor(0))) / np.float64(fixed.scale(layer.output()))
+    )
+    return fixed.stored(layer, fixed.multiply(layer, fixed.centred(layer, 0), factor))
 
 
 @operator("DEQUANTIZE")
@@ -35,22 +42,22 @@ def densify(layer: Layer) -> NDArray[Any]:
 
 
 @operator("CAST")
-def cast(layer: Layer) -> str:
+def cast(layer: Layer) -> Value:
     """Between types as they are stored; a quantised tensor is integers here."""
     return layer.cast(layer.stored(0), layer.output().dtype)
 
 
 @operator("BITCAST")
-def bitcast(layer: Layer) -> str:
+def bitcast(layer: Layer) -> Value:
     """The same bits as another type."""
     source, wanted = layer.tensor(0).dtype, layer.output().dtype
-    if not {source, wanted} <= TYPES.keys() or np.dtype(source).itemsize != np.dtype(wanted).itemsize:
+    if not {source, wanted} <= TYPES or np.dtype(source).itemsize != np.dtype(wanted).itemsize:
         raise layer.refuse(f"it makes {wanted} of {source}, which has another size")
-    return layer.emit("BitCast", layer.stored(0), to=TYPES[wanted])
+    return layer.emit("BitCast", layer.stored(0), to=element(np.dtype(wanted)))
 
 
 @operator("FAKE_QUANT")
-def fake_quant(layer: Layer) -> str:
+def fake_quant(layer: Layer) -> Value:
     """Rounds to the steps between min and max, of which one is exactly 0."""
     low, high, bits = layer.number("min"), layer.number("max"), layer.integer("num_bits")
     if not (low <= 0 <= high and low < high and 2 <= bits <= 16):

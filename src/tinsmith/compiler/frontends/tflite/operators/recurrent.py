@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper
 
 from tinsmith.compiler.frontends.tflite.convert import activate, finish
-from tinsmith.compiler.frontends.tflite.graph import Graph
 from tinsmith.compiler.frontends.tflite.layer import Layer, scalar
 from tinsmith.compiler.frontends.tflite.operators.cells import Cell, read_cell, real_array, step
 from tinsmith.compiler.frontends.tflite.registry import operator
 from tinsmith.compiler.frontends.tflite.schema import ACTIVATIONS
+from tinsmith.compiler.frontends.tflite.scope import Scope
 from tinsmith.compiler.frontends.tflite.state import read_state, write_state
+from tinsmith.compiler.shaping.builder import Graph, Value
 
 _STARTS = (
     "recurrent layers start from zero at every call, as the layers they were made of do; LiteRT goes on "
@@ -26,7 +25,7 @@ _H, _C = 18, 19
 
 
 @operator("UNIDIRECTIONAL_SEQUENCE_LSTM", activates=False)
-def unidirectional_sequence_lstm(layer: Layer) -> str:
+def unidirectional_sequence_lstm(layer: Layer) -> Value:
     if layer.flag("diagonal"):
         raise layer.refuse("recurrent weights that are diagonals")
     cell = read_cell(layer, 1, 20 if layer.count > 20 else None)
@@ -35,7 +34,7 @@ def unidirectional_sequence_lstm(layer: Layer) -> str:
 
 
 @operator("BIDIRECTIONAL_SEQUENCE_LSTM", activates=False)
-def bidirectional_sequence_lstm(layer: Layer) -> str | tuple[str, str]:
+def bidirectional_sequence_lstm(layer: Layer) -> Value | tuple[Value, Value]:
     if any(layer.has(index) for index in range(39, 48)):
         raise layer.refuse("an auxiliary input")
     x = _sequence(layer)
@@ -47,7 +46,7 @@ def bidirectional_sequence_lstm(layer: Layer) -> str | tuple[str, str]:
 
 
 @operator("LSTM", activates=False)
-def lstm(layer: Layer) -> str | tuple[str, ...]:
+def lstm(layer: Layer) -> Value | tuple[Value, ...]:
     """One step of a cell."""
     if layer.integer("kernel_type"):
         raise layer.refuse("a cell of the old kernel type BASIC")
@@ -61,12 +60,12 @@ def lstm(layer: Layer) -> str | tuple[str, ...]:
 
 
 @operator("UNIDIRECTIONAL_SEQUENCE_RNN", activates=False)
-def unidirectional_sequence_rnn(layer: Layer) -> str:
+def unidirectional_sequence_rnn(layer: Layer) -> Value:
     return _ordered(layer, _rnn(layer, _sequence(layer), 1, "forward"))
 
 
 @operator("BIDIRECTIONAL_SEQUENCE_RNN", activates=False)
-def bidirectional_sequence_rnn(layer: Layer) -> str | tuple[str, str]:
+def bidirectional_sequence_rnn(layer: Layer) -> Value | tuple[Value, Value]:
     """Inputs: x; weights, recurrent weights, bias and state of each direction; then an auxiliary input."""
     if any(layer.has(index) for index in range(9, 12)):
         raise layer.refuse("an auxiliary input")
@@ -76,7 +75,7 @@ def bidirectional_sequence_rnn(layer: Layer) -> str | tuple[str, str]:
 
 
 @operator("RNN", activates=False)
-def rnn(layer: Layer) -> str:
+def rnn(layer: Layer) -> Value:
     """One step. Inputs: x, weights [units, in], recurrent weights, bias, state."""
     _check_real(layer)
     out = _rnn_step(layer, layer.real(0), read_state(layer, 4), 1)
@@ -85,7 +84,7 @@ def rnn(layer: Layer) -> str:
 
 
 @operator("SVDF")
-def svdf(layer: Layer) -> str:
+def svdf(layer: Layer) -> Value:
     """Filters over channels, then over the time that the state remembers: [batch, filters * memory].
 
     Inputs: x [batch, in], weights over channels [filters, in], over time [filters, memory], bias, state.
@@ -94,14 +93,14 @@ def svdf(layer: Layer) -> str:
     rank, (filters, memory) = layer.integer("rank"), layer.static_shape(2)
     if rank < 1 or filters % rank:
         raise layer.refuse(f"{filters} filters of rank {rank}")
-    state = layer.reshape(read_state(layer, 4), [-1, filters, memory])
+    state = read_state(layer, 4).reshape(-1, filters, memory)
     new = layer.emit("MatMul", layer.real(0), real_array(layer, 1).T)
     new = layer.emit("Unsqueeze", new, np.array([-1]))
     kept = layer.emit("Slice", state, np.array([1]), np.array([memory]), np.array([2]))
     state = layer.emit("Concat", kept, new, axis=2)
-    write_state(layer, 4, layer.reshape(state, [-1, filters * memory]))
+    write_state(layer, 4, state.reshape(-1, filters * memory))
     out = layer.emit("ReduceSum", layer.emit("Mul", state, real_array(layer, 2)), np.array([2]), keepdims=0)
-    out = layer.emit("ReduceSum", layer.reshape(out, [-1, filters // rank, rank]), np.array([2]), keepdims=0)
+    out = layer.emit("ReduceSum", out.reshape(-1, filters // rank, rank), np.array([2]), keepdims=0)
     return layer.emit("Add", out, real_array(layer, 3)) if layer.has(3) else out
 
 
@@ -110,28 +109,28 @@ def _check_real(layer: Layer) -> None:
         raise layer.refuse("a recurrent layer of integers; convert the model with float activations")
 
 
-def _sequence(layer: Layer) -> str:
+def _sequence(layer: Layer) -> Value:
     """Input 0 with time in front."""
     _check_real(layer)
     if layer.rank(0) != 3:
         raise layer.refuse(f"its input has {layer.rank(0)} dimensions, expected 3")
-    if _STARTS not in layer.graph.message.warnings:
-        layer.graph.message.warnings.append(_STARTS)
+    if _STARTS not in layer.scope.shared.warnings:
+        layer.scope.shared.warnings.append(_STARTS)
     x = layer.real(0)
-    return x if layer.flag("time_major") else layer.transpose(x, (1, 0, 2))
+    return x if layer.flag("time_major") else x.transpose(1, 0, 2)
 
 
-def _ordered(layer: Layer, out: str) -> str:
-    return out if layer.flag("time_major") else layer.transpose(out, (1, 0, 2))
+def _ordered(layer: Layer, out: Value) -> Value:
+    return out if layer.flag("time_major") else out.transpose(1, 0, 2)
 
 
-def _merged(layer: Layer, both: list[str]) -> str | tuple[str, str]:
+def _merged(layer: Layer, both: list[Value]) -> Value | tuple[Value, Value]:
     if layer.flag("merge_outputs"):
         return layer.emit("Concat", *both, axis=2)
     return both[0], both[1]
 
 
-def _lstm(layer: Layer, cell: Cell, x: str, direction: str) -> str:
+def _lstm(layer: Layer, cell: Cell, x: Value, direction: str) -> Value:
     """[time, batch, outputs] of x [time, batch, in]."""
     if not cell.is_plain:
         zeros = [_zeros(layer, x, size) for size in (cell.outputs, cell.units)]
@@ -145,24 +144,24 @@ def _lstm(layer: Layer, cell: Cell, x: str, direction: str) -> str:
     if any(gate.peephole is not None for gate in gates):
         zero = np.zeros(cell.units, np.float32)
         parts = [zero if gate.peephole is None else gate.peephole for gate in gates[:3]]
-        peepholes = ["", "", "", np.concatenate(parts)[None]]
+        peepholes = [None, None, None, np.concatenate(parts)[None]]
     out = layer.emit(
         "LSTM", x, weights, recurrent, bias, *peepholes, hidden_size=cell.units, direction=direction
     )
     return layer.emit("Squeeze", out, np.array([1]))
 
 
-def _rnn(layer: Layer, x: str, first: int, direction: str) -> str:
+def _rnn(layer: Layer, x: Value, first: int, direction: str) -> Value:
     units = layer.constant(first).shape[0]
     zeros = [_zeros(layer, x, units)]
 
-    def one(inner: Layer, now: str, h: str) -> tuple[str]:
+    def one(inner: Layer, now: Value, h: Value) -> tuple[Value]:
         return (_rnn_step(inner, now, h, first),)
 
     return _scan(layer, x, zeros, direction, one)
 
 
-def _rnn_step(layer: Layer, x: str, h: str, first: int) -> str:
+def _rnn_step(layer: Layer, x: Value, h: Value, first: int) -> Value:
     activation = layer.integer("activation")
     if not 0 <= activation < len(ACTIVATIONS):
         raise layer.refuse(f"its activation is number {activation}")
@@ -171,7 +170,7 @@ def _rnn_step(layer: Layer, x: str, h: str, first: int) -> str:
     return activate(layer, layer.emit("Add", total, bias), ACTIVATIONS[activation])
 
 
-def _zeros(layer: Layer, x: str, size: int) -> str:
+def _zeros(layer: Layer, x: Value, size: int) -> Value:
     """[batch, size]"""
     batch = layer.emit("Shape", x, start=1, end=2)
     shape = layer.emit("Concat", batch, np.array([size]), axis=0)
@@ -179,26 +178,21 @@ def _zeros(layer: Layer, x: str, size: int) -> str:
 
 
 def _scan(
-    layer: Layer, x: str, states: list[str], direction: str, one: Callable[..., tuple[str, ...]]
-) -> str:
+    layer: Layer, x: Value, states: list[Value], direction: str, one: Callable[..., tuple[Value, ...]]
+) -> Value:
     """The first state after each step; `one` gives the next states of a layer inside, an input and states."""
-    graph = layer.graph
-    inner = Graph(graph.message, graph.subgraph, graph)
-    names = [graph.message.fresh(f"{layer.name}/{what}") for what in ("h", "c")[: len(states)]]
-    now = graph.message.fresh(f"{layer.name}/x")
-    after = one(Layer(inner, layer.operator), now, *names)
-    inputs = [onnx.ValueInfoProto(name=name) for name in (*names, now)]
-    for value in inputs:
-        value.type.CopyFrom(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
-        value.type.tensor_type.ClearField("shape")
-    body = finish(inner, inputs, [*after, after[0]])
+    builder = layer.builder
+    inside = [builder.input(f"{layer.name}.state", np.float32, None) for _ in states]
+    now = builder.input(f"{layer.name}.step", np.float32, None)
+    scope = Scope(layer.scope.shared, layer.scope.subgraph, Graph(), layer.scope)
+    with builder.into(scope.graph):
+        after = one(Layer(scope, layer.operator), now, *inside)
     way = [int(direction == "reverse")]
-    outputs = layer.emit_all(
+    outputs = builder.declared(
         "Scan",
-        *states,
-        x,
-        outputs=len(states) + 1,
-        body=body,
+        [*states, x],
+        [(x.dtype, None)] * (len(states) + 1),
+        body=finish(scope, [*inside, now], [*after, after[0]]),
         num_scan_inputs=1,
         scan_input_directions=way,
         scan_output_directions=way,

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinsmith.compiler.frontends.tflite.layer import Arranged, Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("RESIZE_BILINEAR")
@@ -19,12 +20,12 @@ def resize_bilinear(layer: Layer) -> Arranged:
     before = layer.emit("Shape", x, start=0, end=2)
     sizes = layer.emit("Concat", before, layer.sizes(1), axis=0)
     return Arranged(
-        layer.emit("Resize", x, "", "", sizes, mode="linear", coordinate_transformation_mode=places)
+        layer.emit("Resize", x, None, None, sizes, mode="linear", coordinate_transformation_mode=places)
     )
 
 
 @operator("RESIZE_NEAREST_NEIGHBOR", moves=True)
-def resize_nearest_neighbor(layer: Layer) -> str:
+def resize_nearest_neighbor(layer: Layer) -> Value:
     """Rows and columns by their numbers, which TFLite computes in float32."""
     value = layer.value(0)
     for axis, (size, wanted) in enumerate(zip(layer.static_shape(0)[1:3], layer.integers(1), strict=True), 1):

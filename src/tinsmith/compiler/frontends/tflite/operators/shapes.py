@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import Operand
 from tinsmith.compiler.frontends.tflite.layer import Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.frontends.tflite.scope import Operand
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("RESHAPE", moves=True)
@@ -22,7 +23,7 @@ def reshape(layer: Layer) -> Operand:
         if not layer.has(1) and not shape.size and layer.output().shape:
             shape = np.array(layer.output().shape, np.int64)
     known = layer.known(0)
-    if known is not None and not isinstance(shape, str) and not layer.is_quantised(0):
+    if known is not None and not isinstance(shape, Value) and not layer.is_quantised(0):
         if np.count_nonzero(shape < 0) > 1 or (known.size != abs(int(np.prod(shape))) and -1 not in shape):
             raise layer.refuse(f"it makes the shape {shape.tolist()[:16]} of {known.size} elements")
         return known.reshape(shape)
@@ -31,18 +32,18 @@ def reshape(layer: Layer) -> Operand:
 
 
 @operator("SQUEEZE", moves=True)
-def squeeze(layer: Layer) -> str:
+def squeeze(layer: Layer) -> Value:
     axes = np.array(layer.operator.options["squeeze_dims"], np.int64)
     return layer.emit("Squeeze", layer.value(0), *([axes] if axes.size else []))
 
 
 @operator("EXPAND_DIMS", moves=True)
-def expand_dims(layer: Layer) -> str:
+def expand_dims(layer: Layer) -> Value:
     return layer.emit("Unsqueeze", layer.value(0), np.array(layer.integers(1), np.int64))
 
 
 @operator("SHAPE")
-def shape(layer: Layer) -> str:
+def shape(layer: Layer) -> Value:
     return layer.cast(layer.emit("Shape", layer.stored(0)), layer.output().dtype)
 
 
@@ -52,19 +53,19 @@ def rank(layer: Layer) -> NDArray[Any]:
 
 
 @operator("FILL", moves=True)
-def fill(layer: Layer) -> str:
-    return layer.emit("Expand", layer.reshape(layer.value(1), []), layer.sizes(0))
+def fill(layer: Layer) -> Value:
+    return layer.emit("Expand", layer.value(1).reshape(), layer.sizes(0))
 
 
 @operator("ZEROS_LIKE")
-def zeros_like(layer: Layer) -> str:
+def zeros_like(layer: Layer) -> Value:
     zero = np.zeros((), "float32" if layer.is_quantised(0) else layer.tensor(0).dtype)
     return layer.emit("Expand", zero, layer.emit("Shape", layer.stored(0)))
 
 
 @operator("RANGE")
-def range_(layer: Layer) -> str:
-    return layer.emit("Range", *(layer.reshape(layer.real(index), []) for index in range(3)))
+def range_(layer: Layer) -> Value:
+    return layer.emit("Range", *(layer.real(index).reshape() for index in range(3)))
 
 
 @operator("BROADCAST_ARGS")
@@ -88,7 +89,7 @@ def broadcast_args(layer: Layer) -> Operand:
 
 
 @operator("MATRIX_DIAG", moves=True)
-def matrix_diag(layer: Layer) -> str:
+def matrix_diag(layer: Layer) -> Value:
     size = layer.static_shape(0)[-1]
     layer.bounded(size * size)
     rows = layer.emit("Unsqueeze", layer.value(0), np.array([-1]))
@@ -96,7 +97,7 @@ def matrix_diag(layer: Layer) -> str:
 
 
 @operator("MATRIX_SET_DIAG", moves=True)
-def matrix_set_diag(layer: Layer) -> str:
+def matrix_set_diag(layer: Layer) -> Value:
     rows, columns = layer.static_shape(0)[-2:]
     layer.bounded(rows * columns)
     diagonal, missing = layer.value(1), columns - min(rows, columns)

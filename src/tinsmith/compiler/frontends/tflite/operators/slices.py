@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinsmith.compiler.frontends.tflite.graph import Operand
 from tinsmith.compiler.frontends.tflite.layer import Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.frontends.tflite.scope import Operand
+from tinsmith.compiler.shaping.builder import Value
 
 _FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @operator("SLICE", moves=True)
-def slice_(layer: Layer) -> str:
+def slice_(layer: Layer) -> Value:
     """Inputs: the tensor, starts, sizes, of which -1 is all the rest."""
     begin, size = layer.sizes(1), layer.sizes(2)
     axes = np.arange(layer.rank(0))
-    if isinstance(begin, str) or isinstance(size, str):
+    if isinstance(begin, Value) or isinstance(size, Value):
         ends: Operand = layer.emit("Add", begin, size)
         rest = layer.emit("Less", size, np.array(0))
         ends = layer.emit("Where", rest, np.full(axes.shape, _LAST), ends)
@@ -43,7 +44,7 @@ class _Plan:
 
 
 @operator("STRIDED_SLICE", moves=True)
-def strided_slice(layer: Layer) -> str:
+def strided_slice(layer: Layer) -> Value:
     """Bit i of a mask speaks of entry i of begin, end and strides."""
     strides = layer.constant(3).reshape(-1).astype(np.int64)
     plan = _plan(layer, strides.size)
@@ -93,7 +94,7 @@ def _bounds(layer: Layer, plan: _Plan, steps: NDArray[Any]) -> tuple[Operand, Op
     single = np.isin(plan.axes, plan.squeezed)
     begin, end = layer.sizes(1), layer.sizes(2)
     first, last = np.where(steps > 0, 0, _LAST), np.where(steps > 0, _LAST, _FIRST)
-    if isinstance(begin, str) or isinstance(end, str):
+    if isinstance(begin, Value) or isinstance(end, Value):
         begin = layer.emit("Gather", begin, places)
         end = layer.emit("Gather", end, places)
         start: Operand = layer.emit("Where", open_start & ~single, first, begin)
@@ -117,7 +118,7 @@ def _check_indices(layer: Layer, plan: _Plan, start: NDArray[Any], single: NDArr
 
 
 @operator("DYNAMIC_UPDATE_SLICE", moves=True)
-def dynamic_update_slice(layer: Layer) -> str:
+def dynamic_update_slice(layer: Layer) -> Value:
     """Inputs: the tensor, a part, where the part is to start; it is moved to fit."""
     shape, part = layer.static_shape(0), layer.static_shape(1)
     if len(shape) != len(part) or any(size < inner for size, inner in zip(shape, part, strict=True)):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tinsmith.compiler.frontends.tflite.layer import Arranged, Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("SPACE_TO_DEPTH", moves=True)
@@ -29,7 +30,7 @@ def _blocks(layer: Layer, kind: str) -> Arranged:
 
 
 @operator("SPACE_TO_BATCH_ND", moves=True)
-def space_to_batch_nd(layer: Layer) -> str:
+def space_to_batch_nd(layer: Layer) -> Value:
     """Inputs: [batch, spatial.., rest..], blocks, paddings; a place inside a block becomes the slower part of
     the batch."""
     blocks, pads = _block_shape(layer), layer.constant(2).reshape(-1, 2)
@@ -45,26 +46,26 @@ def space_to_batch_nd(layer: Layer) -> str:
     if any(size % block for size, block in zip(padded, blocks, strict=True)):
         raise layer.refuse(f"blocks of {blocks} in an image of {padded}")
     cut = [part for size, block in zip(padded, blocks, strict=True) for part in (size // block, block)]
-    value = layer.reshape(value, [-1, *cut, *rest])
+    value = value.reshape(-1, *cut, *rest)
     count = len(blocks)
     inner, outer = [2 * i + 2 for i in range(count)], [2 * i + 1 for i in range(count)]
-    value = layer.transpose(value, [*inner, 0, *outer, *range(2 * count + 1, 2 * count + 1 + len(rest))])
-    return layer.reshape(value, [-1, *cut[::2], *rest])
+    value = value.transpose(*inner, 0, *outer, *range(2 * count + 1, 2 * count + 1 + len(rest)))
+    return value.reshape(-1, *cut[::2], *rest)
 
 
 @operator("BATCH_TO_SPACE_ND", moves=True)
-def batch_to_space_nd(layer: Layer) -> str:
+def batch_to_space_nd(layer: Layer) -> Value:
     """The other way round; the third input crops."""
     blocks, crops = _block_shape(layer), layer.constant(2).reshape(-1, 2)
     spatial, rest = _sizes(layer, len(blocks))
     count = len(blocks)
     if len(crops) != count or crops.min(initial=0) < 0:
         raise layer.refuse(f"{count} block sizes, crops {crops.tolist()[:8]}")
-    value = layer.reshape(layer.value(0), [*blocks, -1, *spatial, *rest])
+    value = layer.value(0).reshape(*blocks, -1, *spatial, *rest)
     pairs = [dim for i in range(count) for dim in (count + 1 + i, i)]
-    value = layer.transpose(value, [count, *pairs, *range(2 * count + 1, 2 * count + 1 + len(rest))])
+    value = value.transpose(count, *pairs, *range(2 * count + 1, 2 * count + 1 + len(rest)))
     whole = [size * block for size, block in zip(spatial, blocks, strict=True)]
-    value = layer.reshape(value, [-1, *whole, *rest])
+    value = value.reshape(-1, *whole, *rest)
     if not crops.any():
         return value
     ends = np.array(whole) - crops[:, 1]

@@ -6,10 +6,11 @@ import numpy as np
 
 from tinsmith.compiler.frontends.tflite.layer import Layer
 from tinsmith.compiler.frontends.tflite.registry import operator
+from tinsmith.compiler.shaping.builder import Value
 
 
 @operator("RFFT2D")
-def rfft2d(layer: Layer) -> str:
+def rfft2d(layer: Layer) -> Value:
     """Inputs: [.., height, width], the lengths of both transforms; what lacks is 0, what is over is cut."""
     height, width = layer.integers(1)
     rank = layer.rank(0)
@@ -19,19 +20,19 @@ def rfft2d(layer: Layer) -> str:
 
 
 @operator("REAL")
-def real(layer: Layer) -> str:
+def real(layer: Layer) -> Value:
     return _part(layer, 0)
 
 
 @operator("IMAG")
-def imag(layer: Layer) -> str:
+def imag(layer: Layer) -> Value:
     return _part(layer, 1)
 
 
-def _part(layer: Layer, which: int) -> str:
+def _part(layer: Layer, which: int) -> Value:
     return layer.emit("Gather", layer.stored(0), np.array(which), axis=-1)
 
 
 @operator("COMPLEX_ABS")
-def complex_abs(layer: Layer) -> str:
+def complex_abs(layer: Layer) -> Value:
     return layer.emit("ReduceL2", layer.stored(0), np.array([-1]), keepdims=0)

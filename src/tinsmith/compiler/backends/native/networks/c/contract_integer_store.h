@@ -4,7 +4,8 @@
 
 #include "contract_vector.h"
 
-/* Arrays of int32 or float per column: the integer that each sum begins with, the sum of the weights, scale, shift. */
+/* Arrays of int32 or float per column: the integer that each sum begins with, the sum of the weights, scale, shift; or,
+ * of `fixed` numbers, mantissa and shift to the right instead of the last two. */
 #define TS_TERMS 4
 
 enum ts_number { TS_SUMS_INT32, TS_NUMBERS_FLOAT, TS_NUMBERS_UINT8, TS_NUMBERS_INT8 };
@@ -17,6 +18,8 @@ struct ts_integer_store {
     float low, high;
     /* Which terms are not all 0. */
     bool start, shift;
+    /* Bytes are round(round(sum * mantissa / 2^31) / 2^right), held and moved in the same way: in integers. */
+    bool fixed;
     /* Columns in the arrays of terms. */
     size_t stride;
 };
@@ -39,10 +42,36 @@ TS_INLINE void ts_store_bytes(const struct ts_integer_store *p, uint8_t *to, ts_
         __builtin_memcpy(to, &narrow, (size_t)count);
 }
 
+/* The first halves are rounded up, the second ones away from zero. */
+TS_INLINE ts_vi ts_multiply_fixed(ts_vi sum, ts_vi mantissa, ts_vi right)
+{
+    typedef int64_t wide __attribute__((vector_size(2 * TS_VECTOR_BYTES)));
+    typedef uint64_t bits __attribute__((vector_size(2 * TS_VECTOR_BYTES)));
+    const wide product = __builtin_convertvector(sum, wide) * __builtin_convertvector(mantissa, wide) + (1LL << 30);
+    const ts_vi high = __builtin_convertvector((bits)product >> 31, ts_vi);
+    const ts_vi half = (((ts_vi){} + 1) << right) >> 1;
+    return (high + half + ((high < 0) & (right > 0))) >> right;
+}
+
+TS_INLINE void ts_store_fixed(const struct ts_integer_store *p, ts_vi sum, const int32_t *terms, void *y, int count)
+{
+    typedef uint8_t bytes __attribute__((vector_size(TS_LANES), aligned(1)));
+    const ts_vi mantissa = *(const ts_vi *)(terms + 2 * p->stride), right = *(const ts_vi *)(terms + 3 * p->stride);
+    const ts_vi low = (ts_vi){} + (int)p->low, high = (ts_vi){} + (int)p->high;
+    const ts_vi value = ts_multiply_fixed(sum, mantissa, right);
+    const ts_vi held = __builtin_elementwise_min(__builtin_elementwise_max(value, low), high);
+    const bytes narrow = __builtin_convertvector(held + p->zero, bytes);
+    __builtin_memcpy(y, &narrow, (size_t)count);
+}
+
 /* One vector of `count` columns, the sums of which are floats. */
 TS_INLINE void ts_store_numbers(const struct ts_integer_store *p, ts_vf sum, const int32_t *terms, void *y, int count,
                                 ts_activation activation)
 {
+    if (p->fixed) {
+        ts_store_fixed(p, __builtin_convertvector(sum, ts_vi), terms, y, count);
+        return;
+    }
     ts_vf value = sum * *(const ts_vf *)(const void *)(terms + 2 * p->stride);
     if (p->shift)
         value += *(const ts_vf *)(const void *)(terms + 3 * p->stride);
@@ -63,6 +92,8 @@ TS_INLINE void ts_store_sums(const struct ts_integer_store *p, ts_vi sum, const 
         sum -= *(const ts_vi *)(terms + p->stride) * offset;
     if (p->number == TS_SUMS_INT32)
         ts_store_some(y, (ts_vf)sum, count);
+    else if (p->fixed)
+        ts_store_fixed(p, sum, terms, y, count);
     else
         ts_store_numbers(p, __builtin_convertvector(sum, ts_vf), terms, y, count, activation);
 }

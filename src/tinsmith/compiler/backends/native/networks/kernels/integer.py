@@ -1,6 +1,6 @@
 """Contractions of bytes with constant weights of signed bytes, for contract_integer.h.
 
-All sums are exact in int32. Numbers of the output follow from them in float32: `Finish` says how.
+All sums are exact in int32. Numbers of the output follow in float32 or in integers: `Finish` says how.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Source:
 class Finish:
     """activation(sum * scale + shift) as `dtype`; the sums are those of (x - zero) * w, and `start`.
 
-    Bytes are round(value) + `zero`, halves to even, held within their type. As int32, the sum itself.
+    Bytes are round(value) + `zero`, halves to even, held within their type. As int32, the sum itself. With
+    `fixed`, bytes are those of round(round(sum * mantissa / 2^31) / 2^right) + `zero`: the first halves are
+    rounded up, the second ones away from zero.
     """
 
     dtype: str
@@ -72,12 +74,15 @@ class Finish:
     activation: Activation = IDENTITY
     bounds: tuple[float, float] = (-math.inf, math.inf)
     """Of bytes, before they are rounded."""
+    fixed: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
+    """Mantissas and shifts to the right, one per output channel."""
 
     def store(self, source: Source) -> str:
         """The initialiser of a struct ts_integer_store."""
         constants: dict[str, int | bool | str] = {"number": NUMBERS[self.dtype], "zero": self.zero}
         constants["start"] = self.start is not None or source.zero != 0
         constants["shift"] = self.shift is not None
+        constants["fixed"] = self.fixed is not None
         if self.dtype in ("int8", "uint8"):
             low, high = (limit - self.zero for limit in dtypes.limits(self.dtype))
             constants["low"], constants["high"] = (
@@ -92,16 +97,13 @@ class Finish:
         return {"x": "const uint8_t *", "bias": "const int32_t *", "y": y, "scratch": "unsigned char *"}
 
     def terms(self, source: Source, weights: NDArray[np.int8], groups: int) -> NDArray[np.int32]:
-        """[groups, TS_TERMS, padded columns]: starts, sums of weights, scales and shifts (as their bits)."""
+        """[groups, TS_TERMS, padded columns]: starts, sums of weights, and scales and shifts (as
+        their bits) or mantissas and shifts to the right."""
         sums = weights.reshape(len(weights), -1).sum(axis=1, dtype=np.int64)
         columns = len(sums) // groups
         start = (0 if self.start is None else self.start.astype(np.int64)) - source.zero * sums
-        rows = [
-            start.astype(np.int32),
-            sums.astype(np.int32),
-            _bits(self.scale, sums),
-            _bits(self.shift, sums),
-        ]
+        numbers = self.fixed or (_bits(self.scale, sums), _bits(self.shift, sums))
+        rows = [start.astype(np.int32), sums.astype(np.int32), *numbers]
         wide = np.zeros((groups, len(rows), padded(columns)), np.int32)
         for number, row in enumerate(rows):
             wide[:, number, :columns] = row.reshape(groups, columns)

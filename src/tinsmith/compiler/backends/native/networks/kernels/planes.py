@@ -48,6 +48,8 @@ class Plane:
     """Channels of a pixel of the buffer; None: `channels`."""
     first_channel: int = 0
     """The image's first channel in the buffer."""
+    first_image: int = 0
+    """The number of images in the buffer before the first."""
 
     def __post_init__(self) -> None:
         sizes = (self.images, self.height, self.width, self.channels)
@@ -72,12 +74,13 @@ class Plane:
     @property
     def start(self) -> int:
         """From the start of the buffer to the first pixel."""
-        return self.halo.top * self.row + self.halo.left * self.pixel + self.first_channel
+        before = self.first_image * self.image
+        return before + self.halo.top * self.row + self.halo.left * self.pixel + self.first_channel
 
     @property
     def floats(self) -> int:
-        """Size of the buffer."""
-        return self.images * self.image
+        """Size of the buffer, as far as its last image."""
+        return (self.first_image + self.images) * self.image
 
     @property
     def rows_adjoin(self) -> bool:

@@ -85,6 +85,22 @@ def refuse_quantized(graph: torch._C.Graph) -> None:
         raise Refused("OperatorNotImplemented", problems)
 
 
+def refuse_early_returns(graph: torch._C.Graph) -> None:
+    """Raises Refused for functions that return from within a loop, whose value before it has no content."""
+    layers = [
+        layer_of(node) or "forward"
+        for node in all_nodes(graph)
+        if node.kind() == "prim::Loop"
+        and any(value.node().kind() == "prim::Uninitialized" for value in node.inputs())
+    ]
+    if layers:
+        raise Refused(
+            "OperatorNotImplemented",
+            f"a function returns from within a loop (prim::Loop in {', '.join(layers[:LISTED])}), which is "
+            "not compiled: let a variable have the value, and return it after the loop",
+        )
+
+
 def prepare(module: torch.jit.ScriptModule, inputs: list[torch.Tensor]) -> torch.jit.ScriptModule:
     """`module` frozen, its calls inlined with the layers' names, conditions decided by the inputs' shapes."""
     graph = module.forward.graph

@@ -9,6 +9,7 @@ import torch
 from torch.export.graph_signature import InputKind, TensorArgument
 from torch.utils import _pytree as pytree
 
+from . import structures
 from .calling import Input, attempt, examples, flatten, output_names
 from .exporting import export_program
 from .failures import Refused, unreadable
@@ -50,6 +51,7 @@ class Program:
 
 def load(path: str, inputs: list[dict[str, Any]] | None) -> Program:
     """The file at `path`, to be called with `inputs`. Raises Refused for what cannot be."""
+    structures.register(path)
     try:
         program = torch.export.load(path)
     except (RuntimeError, ValueError, KeyError, AssertionError, NotImplementedError) as error:

@@ -27,6 +27,7 @@ class Script:
         prepared = graphs.prepare(self.module, given)
         graphs.refuse_training(prepared.forward.graph)
         graphs.refuse_quantized(prepared.forward.graph)
+        graphs.refuse_early_returns(prepared.forward.graph)
         export_module(prepared, given, ([one.name for one in self.inputs], self.outputs), path)
 
     def call(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:

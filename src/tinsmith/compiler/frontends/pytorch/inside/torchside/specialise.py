@@ -6,7 +6,7 @@ that depend on the elements of tensors are left alone, all others are the same a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -63,6 +63,7 @@ def specialise(module: torch.jit.ScriptModule, inputs: list[torch.Tensor]) -> No
         torch._C._jit_pass_constant_propagation(graph)
         torch._C._jit_pass_constant_loop_unrolling(graph)
         torch._C._jit_pass_lower_all_tuples(graph)
+        _split_uninitialized(graph)
         if len(list(graph.outputs())) != 1:
             graph.makeMultiOutputIntoTuple()
         containers.read_dictionaries(graph)
@@ -70,6 +71,19 @@ def specialise(module: torch.jit.ScriptModule, inputs: list[torch.Tensor]) -> No
         torch._C._jit_pass_peephole_list_idioms(graph, True)
         torch._C._jit_pass_peephole(graph, False)
         torch._C._jit_pass_dce(graph)
+
+
+def _split_uninitialized(graph: torch._C.Graph) -> None:
+    """One node for each value: TorchScript does not run one of several, which lowering a tuple leaves."""
+    for node in [node for node in all_nodes(graph) if node.kind() == "prim::Uninitialized"]:
+        values = list(node.outputs())
+        with graph.insert_point_guard(node):
+            for value in values[1:]:
+                alone = graph.insertNode(graph.create("prim::Uninitialized", 1)).output()
+                alone.setType(value.type())
+                value.replaceAllUsesWith(alone)
+        for position in range(len(values) - 1, 0, -1):
+            node.eraseOutput(position)
 
 
 def annotate(graph: torch._C.Graph, inputs: Sequence[torch.Tensor]) -> torch._C.Graph:
@@ -114,15 +128,24 @@ def _outputs(graph: torch._C.Graph) -> list[torch._C.Value]:
 
 def _fixed(graph: torch._C.Graph) -> list[torch._C.Value]:
     """The numbers outside of inner blocks that do not depend on elements of tensors."""
-    open_: set[str] = set()  # numbers that depend on elements, and tensors whose shapes do
+    return _settled(graph.nodes(), set())
+
+
+def _settled(nodes: Iterable[torch._C.Node], open_: set[str]) -> list[torch._C.Value]:
+    """The numbers that `nodes` give and that do not depend on elements of tensors. Those that do, and tensors
+    whose shapes do, join `open_`, with those in the branches of conditions; whatever a loop gives is open."""
     fixed = []
-    for node in graph.nodes():
+    for node in nodes:
+        branches = list(node.blocks())
+        for branch in branches:
+            _settled(branch.nodes(), open_)
         depends = any(value.debugName() in open_ for value in node.inputs())
+        depends |= node.kind() in _OF_ELEMENTS or (bool(branches) and node.kind() != "prim::If")
         reads = node.kind() not in _ABOUT and any(_is_tensor(value) for value in node.inputs())
-        inner = node.kind() in _OF_ELEMENTS or next(iter(node.blocks()), None) is not None
-        for value in node.outputs():
+        for position, value in enumerate(node.outputs()):
+            chosen = any(list(branch.outputs())[position].debugName() in open_ for branch in branches)
             number = str(value.type()) in _NUMBERS
-            if depends or inner or (number and reads):
+            if depends or chosen or (number and reads):
                 open_.add(value.debugName())
             elif number and node.kind() not in ("prim::Constant", "prim::Uninitialized"):
                 fixed.append(value)

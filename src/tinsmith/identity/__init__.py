@@ -1,0 +1,1 @@
+"""Who may do what: accounts, users, roles and policies, signatures and sessions."""

@@ -1,0 +1,1 @@
+"""Models of PyTorch, made where it is."""

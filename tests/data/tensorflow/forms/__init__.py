@@ -1,0 +1,1 @@
+"""The operators of TensorFlow in their forms: each function adds its cases."""
