@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tests.onnx_suite.cases import Array
 from tests.onnx_suite.native import plain_array
+from tests.wine import Wine, windows
 from tinsmith.compiler.backends.native.build import build, compile_and_link
 from tinsmith.compiler.backends.native.networks.emit import emit
 from tinsmith.compiler.backends.native.program import Program
@@ -64,12 +65,12 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class Wine:
+class WindowsProgram:
     """A Windows program that has its library loaded by Windows' own loader, Wine's."""
 
     target: Target
     program: Path
-    environment: Mapping[str, str]
+    machine: Wine
 
     def run(self, network: Network, inputs: Sequence[Array]) -> list[Array]:
         """See Machine."""
@@ -78,32 +79,17 @@ class Wine:
             program = emit(network, self.target, folder)
             build(program, self.target, folder / self.target.library)
             write_inputs(network, program, inputs, folder / "plan")
-            start([wine() or "wine", str(self.program)], folder, self.environment)
+            start([self.machine.program, str(self.program)], folder, self.machine.environment)
             return list(read_answers(folder / "result", 1, program.outputs)[0])
 
 
-def _in_wine(target: Target, folder: Path) -> Iterator[Wine]:
+def _in_wine(target: Target, folder: Path) -> Iterator[WindowsProgram]:
     parts = [WINDOWS_RUNNER, execute.RUNNER / "tensors.c", *execute.RUNNER.glob("*.h")]
     sources = [Path(shutil.copy(part, folder)) for part in parts]
     program = folder / "runner.exe"
     compile_and_link(sources[:2], target, program, kind="executable")
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(folder),
-        "WINEPREFIX": str(folder / "prefix"),
-        "WINEDEBUG": "-all",
-        "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",
-        "TINSMITH_NUM_THREADS": "1",
-    }
-    try:
-        yield Wine(target, program, environment)
-    finally:
-        subprocess.run(["wineserver", "-k"], env=environment, capture_output=True, check=False)
-
-
-def wine() -> str | None:
-    """The program, where it is installed."""
-    return shutil.which("wine64") or shutil.which("wine")
+    with windows(folder, {"TINSMITH_NUM_THREADS": "1"}) as machine:
+        yield WindowsProgram(target, program, machine)
 
 
 def start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.onnx_suite.cases import cases, sample
-from tests.onnx_suite.machines import wine
 from tests.onnx_suite.native import find_target
 from tests.onnx_suite.suite import EXCEPTIONS, HOST, OTHERS, run, surprises
+from tests.wine import wine
 from tinsmith.compiler.verify.execute import NoMachine, find_machine
 
 SHARDS = 16

@@ -75,15 +75,25 @@ def test_no_key_of_the_store_is_seen_or_kept(service: Service, tarball: bytes, t
                 assert secret.encode() not in content, f"{folder}/{file}"
 
 
-HOARD = "import os\nfor _ in range(3): os.fork()\nhoard = b'x' * (40 << 20)\nimport time; time.sleep(3)"
+HOARDS = {
+    "the compiler itself": "hoard = b'x' * (200 << 20)",
+    "a process of it, whose end it does not mind": (
+        "import os\nif os.fork() == 0: hoard = b'x' * (200 << 20)\nelse: os.wait()"
+    ),
+    "all of them together": (
+        "import os\nchildren = [os.fork() for _ in range(3)]\nhoard = b'x' * (40 << 20)\n"
+        "import time; time.sleep(3)"
+    ),
+}
 
 
 @pytest.mark.skipif(find()[0] is None, reason=f"no cgroup here: {find()[1]}")
+@pytest.mark.parametrize("hoard", HOARDS.values(), ids=HOARDS)
 def test_a_job_that_takes_all_its_memory_fails_with_the_reason_and_is_not_run_again(
-    service: Service, tarball: bytes
+    service: Service, tarball: bytes, hoard: str
 ) -> None:
     sandbox = replace(service.settings.sandbox, max_memory=128 << 20)
-    command = (sys.executable, "-I", "-B", "-c", HOARD)
+    command = (sys.executable, "-I", "-B", "-c", hoard)
     service.settings = replace(service.settings, compiler=command, sandbox=sandbox)
     service.start()
     job = service.wait(service.submit(service.put("model.tar.gz", tarball)))

@@ -275,7 +275,7 @@ def _compile(order: AttemptOrder, sandbox: Sandbox, work: WorkDirectory, log: Jo
         sandbox.finish(os.getpid())
     for reader in readers:
         reader.join()
-    if starved and code != 0:
+    if starved and (code != 0 or not os.path.lexists(work.report)):  # the kernel may have spared its parent
         limit = sandbox.options.max_memory
         raise InternalError(f"The compiler was ended, it needed more than {limit} bytes of memory.")
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL):

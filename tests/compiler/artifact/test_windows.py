@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.wine import windows, wine
 from tinsmith.compiler.artifact.dlr import build_dlr, header
 from tinsmith.compiler.backends.native.build import build, compile_and_link
 from tinsmith.compiler.backends.native.trees.emit import emit
@@ -29,8 +29,7 @@ def initialiser(array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> str
 
 @pytest.mark.slow
 def test_a_windows_program_predicts(make_model: Callable[..., Model], tmp_path: Path) -> None:
-    wine = shutil.which("wine64") or shutil.which("wine")
-    if wine is None:
+    if wine() is None:
         pytest.skip("wine is not installed")
     target = replace(devices()["x86_win64"], variants=())
     model = make_model(outputs=2)
@@ -50,15 +49,6 @@ def test_a_windows_program_predicts(make_model: Callable[..., Model], tmp_path: 
     )
     shutil.copy(SOURCE, tmp_path)
     compile_and_link([tmp_path / SOURCE.name], target, tmp_path / "customer.exe", kind="executable")
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "WINEPREFIX": str(tmp_path / "prefix"),
-        "WINEDEBUG": "-all",
-        "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",
-    }
-    done = subprocess.run(
-        [wine, "customer.exe"], cwd=tmp_path, env=environment, capture_output=True, check=False
-    )
-    subprocess.run(["wineserver", "-k"], env=environment, capture_output=True, check=False)
+    with windows(tmp_path, {}) as machine:
+        done = machine.run(["customer.exe"], tmp_path)
     assert done.returncode == 0, done.stderr.decode()
