@@ -153,7 +153,7 @@ clients: setup
 fuzz-api: setup
 	$(RUN)/python -m tests.api.fuzz $(or $(N),20000) $(if $(SEED),--seed $(SEED))
 
-## audit         known vulnerabilities of what requirements.lock names; asks PyPI's or OSV's service
+## audit         known vulnerabilities of what requirements.lock names; asks PyPI's or OSV's service, or ADVISORIES=folder
 audit: setup
 	@sh tools/supply-chain.sh audit
 

@@ -1,11 +1,17 @@
 #!/bin/sh
 # `supply-chain.sh audit`: what is known against the packages of requirements.lock. Needs https://pypi.org (or, with
-# AUDIT_SERVICE=osv, https://api.osv.dev); an index of one's own does not answer such questions.
+# AUDIT_SERVICE=osv, https://api.osv.dev); an index of one's own does not answer such questions. With ADVISORIES=folder, a
+# clone of https://github.com/pypa/advisory-database, it needs no network.
 # `supply-chain.sh sbom`: build/sbom.cdx.json, the packages that `pip install tinsmith[s3,postgres]` brings, in the locked
 # versions. EXTRAS="s3,postgres,ray" takes others. Needs the package index only.
 set -eu
 cd "$(dirname "$0")/.."
 uv=.venv/bin/uv
+
+if [ "$1" = audit ] && [ -n "${ADVISORIES:-}" ]; then
+    exec .venv/bin/python -m tools.advisories "$ADVISORIES" requirements.lock
+fi
+
 venv=.cache/supply-chain/tools
 
 if [ ! -f $venv/.ready ] || [ tools/supply-chain.lock -nt $venv/.ready ]; then
