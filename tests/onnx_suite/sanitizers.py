@@ -79,7 +79,7 @@ class Sanitized:
     def _build(self, program: Program, runner: Path) -> None:
         folder = program.directory
         include = [f"-I{folder}" for folder in (folder, C_FOLDER, RUNNER)]
-        language = [flag for flag in toolchain.LANGUAGE if flag not in ("-O3", "-fomit-frame-pointer")]
+        language = [flag for flag in toolchain.LANGUAGE if flag != "-fomit-frame-pointer"]
         generated = [COMPILER, f"-march={self.target.cpu}", *language, *SANITIZED, *include]
         objects = []
         for source in (*(folder / unit.source for unit in program.units), *platform_sources(self.target)):

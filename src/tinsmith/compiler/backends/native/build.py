@@ -33,6 +33,7 @@ class Source:
     defines: tuple[str, ...] = ()
     cpu: str | None = None
     """None: the target's own processor."""
+    optimization: toolchain.Optimization = "-O2"
 
 
 def build(program: Program, target: Target, library: Path) -> None:
@@ -80,7 +81,7 @@ def allowed_imports(os_name: str) -> dict[str, tuple[str, ...]]:
 
 
 def _source(directory: Path, unit: Unit) -> Source:
-    return Source(directory / unit.source, unit.object, unit.defines, unit.cpu)
+    return Source(directory / unit.source, unit.object, unit.defines, unit.cpu, unit.optimization)
 
 
 def _make(
@@ -124,7 +125,13 @@ def _support_sources(target: Target, kind: Kind) -> list[Path]:
 def _compile(source: Source, target: Target, scratch: Path) -> str:
     include = dict.fromkeys((source.path.parent.absolute(), C_FOLDER))
     command = toolchain.compile_command(
-        target, source.path.absolute(), source.object, source.cpu, source.defines, tuple(include)
+        target,
+        source.path.absolute(),
+        source.object,
+        source.cpu,
+        source.defines,
+        tuple(include),
+        source.optimization,
     )
     toolchain.run(command, scratch)
     return source.object

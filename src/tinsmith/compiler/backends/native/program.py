@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tinsmith.compiler.backends.native.toolchain import Optimization
 from tinsmith_runtime.manifest import Tensor
 
 VARIANT_NAMES = ("sse2", "avx2", "avx512", "vbmi")
@@ -25,6 +26,7 @@ class Unit:
     """Preprocessor definitions, `NAME=value`."""
     cpu: str | None = None
     """The `-mcpu` of a variant that is chosen at run time by cpuid; None: the target's own CPU."""
+    optimization: Optimization = "-O2"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import ziglang
 
@@ -26,7 +27,6 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-error=pass-failed")
 
 LANGUAGE = (
     "-std=gnu23",
-    "-O3",
     "-ffreestanding",
     "-fno-math-errno",
     "-ffp-contract=off",
@@ -44,6 +44,8 @@ LANGUAGE = (
 )
 """No contraction into fused multiply-adds: every product and sum rounds, as the training library's did. No
 aliasing by type: tensors of different types share an arena."""
+
+Optimization = Literal["-O1", "-O2", "-O3"]
 
 MAX_PAGE_SIZE = {"x86_64": 4096, "x86": 4096, "arm": 4096, "aarch64": 65536}
 ANDROID_MAX_PAGE_SIZE = 16384
@@ -116,6 +118,7 @@ def compile_command(
     cpu: str | None,
     defines: Sequence[str],
     include: Sequence[Path],
+    optimization: Optimization = "-O2",
 ) -> list[str]:
     """The arguments that compile `source` into the object file `output` (relative to where it is run)."""
     return [
@@ -123,6 +126,7 @@ def compile_command(
         f"--target={triple(target)}",
         *_processor_flags(target, cpu or target.cpu),
         *LANGUAGE,
+        optimization,
         *WARNINGS,
         "-nostdinc",
         "-isystem",

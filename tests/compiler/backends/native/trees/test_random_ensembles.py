@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tinsmith.compiler.backends.native import toolchain
+from tinsmith.compiler.backends.native.trees import emit as emit_module
 from tinsmith.compiler.ir.model import Model
 from tinsmith.compiler.ir.reference import evaluate
 from tinsmith.spec.targets import Target
@@ -45,8 +45,7 @@ DEEP = {"depth": 13, "stop": 0.06, "trees": 9}
 def quick_compilation() -> Iterator[None]:
     """Less optimisation: these tests are about tables and logic, and compile a library per example."""
     with pytest.MonkeyPatch.context() as patch:
-        language = tuple("-O1" if flag == "-O3" else flag for flag in toolchain.LANGUAGE)
-        patch.setattr(toolchain, "LANGUAGE", language)
+        patch.setattr(emit_module, "OPTIMIZATION", "-O1")
         yield
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinsmith.compiler.backends.native.program import VARIANT_NAMES, Program, Unit
 from tinsmith.compiler.backends.native.tables import Tables
+from tinsmith.compiler.backends.native.toolchain import Optimization
 from tinsmith.compiler.backends.native.trees.kernels import add_forest
 from tinsmith.compiler.ir.model import Forest, Linear, Model, Transform
 from tinsmith.spec.targets import Target
@@ -37,6 +38,8 @@ KERNEL_SOURCES = {
     "bytes": "forest_bytes.c",
     "gather": "forest_gather.c",
 }
+OPTIMIZATION: Optimization = "-O3"
+"""Of the kernels: with -O2 forests of deep trees take 4 to 5 % longer, the others the same time."""
 LINEAR_SOURCES: tuple[str, ...] = ("linear.c", "transform.c")
 
 EXPORTS = (
@@ -152,8 +155,10 @@ def _header(model: Model, tables: Tables) -> str:
 def _units(target: Target, variant_sources: tuple[str, ...]) -> tuple[Unit, ...]:
     units = [Unit(source, source.replace(".c", ".o")) for source in COMMON_SOURCES]
     if not target.variants:
-        return (*units, *(Unit(source, source.replace(".c", ".o")) for source in variant_sources))
+        for source in variant_sources:
+            units.append(Unit(source, source.replace(".c", ".o"), optimization=OPTIMIZATION))
     for name, cpu in zip(VARIANT_NAMES, target.variants, strict=False):
         for source in variant_sources:
-            units.append(Unit(source, source.replace(".c", f"_{name}.o"), (f"TS_VARIANT={name}",), cpu))
+            file, defines = source.replace(".c", f"_{name}.o"), (f"TS_VARIANT={name}",)
+            units.append(Unit(source, file, defines, cpu, OPTIMIZATION))
     return tuple(units)
