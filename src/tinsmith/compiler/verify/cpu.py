@@ -38,8 +38,23 @@ _FLAGS = {
     "__GFNI__": "gfni",
     "__VAES__": "vaes",
     "__VPCLMULQDQ__": "vpclmulqdq",
+    "__AVX512BF16__": "avx512_bf16",
+    "__AVX512FP16__": "avx512_fp16",
+    "__AVXVNNI__": "avx_vnni",
+    "__AVXVNNIINT8__": "avx_vnni_int8",
+    "__AVXVNNIINT16__": "avx_vnni_int16",
+    "__AVXIFMA__": "avx_ifma",
+    "__AVXNECONVERT__": "avx_ne_convert",
+    "__AVX10_1__": "avx10_1",
+    "__AVX10_2__": "avx10_2",
+    "__APX_F__": "apx",
+    "__CMPCCXADD__": "cmpccxadd",
+    "__FMA4__": "fma4",
+    "__XOP__": "xop",
+    "__TBM__": "tbm",
 }
-"""Clang's macro for a feature that its code generator uses -> the kernel's name for it."""
+"""Clang's macro for a feature that its code generator uses -> the kernel's name for it. Some kernels keep the
+newest ones to themselves: code for those is then taken for foreign, never executed by mistake."""
 VARIANTS = {
     "sse2": (),
     "avx2": ("avx2", "fma", "bmi1", "bmi2", "abm", "movbe", "f16c"),
