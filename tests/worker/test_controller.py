@@ -320,6 +320,35 @@ def test_a_job_that_waits_and_runs_too_long_fails(
     await_nobody(service.settings)
 
 
+def test_a_job_stays_ours_when_the_store_was_away_for_longer_than_its_lease(
+    service: Service,
+    tarball: bytes,
+    with_worker: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only heartbeats fail here: claims in between must not take the job whose lease ran out."""
+    service.settings = with_worker(service.settings, concurrency=2, lease=1, heartbeat=0.2)
+    missed = []
+
+    def away(*_: object) -> None:
+        missed.append(time.time())
+        raise OSError("no route to the database")
+
+    monkeypatch.setattr(service.store, "heartbeat", away)
+    service.start()
+    key = service.submit(service.put("m.tar.gz", tarball), LONG)
+    deadline = time.monotonic() + 60
+    while not missed or time.time() < service.store.get(key).lease_until + 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    monkeypatch.undo()
+    lapsed = service.store.get(key).lease_until
+    service.wait(key, lambda job: job.lease_until > lapsed)
+    assert service.kinds(key) == ["created", "claimed"]
+    service.store.request_stop(key, time.time())
+    assert service.wait(key).attempt == 1
+
+
 def test_an_attempt_whose_job_was_taken_over_is_killed_and_says_nothing(
     service: Service, tarball: bytes
 ) -> None:

@@ -180,10 +180,10 @@ class Controller:
         elif now >= running.deadline:
             self._end(running, "timeout", grace=0)
         elif now >= running.next_heartbeat:
-            running.next_heartbeat = now + self._options.heartbeat
             try:
                 until = now + self._options.lease
                 self._store.heartbeat(running.job.key, running.job.attempt, self._owner, until)
+                running.next_heartbeat = now + self._options.heartbeat
             except StaleAttempt:
                 self._end(running, "stale", grace=0)
 
@@ -283,7 +283,7 @@ class Controller:
 
     def _fill_slots(self) -> None:
         while len(self._running) < self._options.concurrency and not self._stopping.is_set():
-            if self._clock() < self._claim_at:
+            if self._clock() < self._claim_at or self._is_silent():
                 return
             job = self._store.claim(
                 self._owner,
@@ -302,6 +302,11 @@ class Controller:
             except OSError as error:
                 self._conclude(job, None, Ended(None, f"it could not be started: {error}"))
                 raise
+
+    def _is_silent(self) -> bool:
+        """Whether a heartbeat is overdue: the store was away, and a claim could take our own job from us."""
+        overdue = self._clock() - self._options.heartbeat
+        return any(running.ending is None and running.next_heartbeat < overdue for running in self._running)
 
     def _begin(self, job: Job) -> None:
         now = self._clock()
