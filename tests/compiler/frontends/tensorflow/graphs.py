@@ -79,3 +79,14 @@ def read_folder(folder: Path, config: Any = None, **options: Any) -> Any:
     )
     made = message(folder, request)
     return made.model, made.warnings
+
+
+def answers(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and outputs that TensorFlow gave for the SavedModel `name`."""
+    with np.load(DATA / "saved_models.npz") as content:
+        parts: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+        for key in content.files:
+            model, role, value = key.split("/")
+            if model == name:
+                parts[role == "out"][value] = content[key]
+        return parts

@@ -11,22 +11,12 @@ import numpy as np
 import pytest
 
 import tinsmith_runtime
-from tests.compiler.frontends.tensorflow.graphs import DATA, read_folder
+from tests.compiler.frontends.tensorflow.graphs import DATA, answers, read_folder
 from tests.compiler.frontends.tensorflow.recorded import evaluated, recorded
 from tinsmith.compiler.frontends.tensorflow import read
 from tinsmith.compiler.pipeline import run
 from tinsmith.errors import ClientError
 from tinsmith.spec.request import CompileRequest, Report, WorkDirectory
-
-
-def answers(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    with np.load(DATA / "saved_models.npz") as content:
-        parts: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-        for key in content.files:
-            model, role, value = key.split("/")
-            if model == name:
-                parts[role == "out"][value] = content[key]
-        return parts
 
 
 def problems(folder: Path, config: Any = None, **options: Any) -> tuple[str, tuple[str, ...]]:

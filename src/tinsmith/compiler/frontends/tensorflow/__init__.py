@@ -63,6 +63,8 @@ class Made:
     """Of the graph, by the names of inputs and outputs."""
     off: list[str]
     """Tensors of the graph that are fed with False."""
+    dropped: dict[tuple[str, ...], str]
+    """See Interpreter."""
     source: Path
     """A graph, or the folder of a SavedModel."""
 
@@ -75,6 +77,7 @@ def _original(made: Made, network: Network) -> Original | None:
         "inputs": [made.tensors[spec.name] for spec in network.inputs],
         "outputs": [made.tensors[spec.name] for spec in network.outputs],
         "off": made.off,
+        "dropped": [[list(node), kept] for node, kept in made.dropped.items()],
     }
     return original("tensorflow", "tensorflow_cpu", ANSWER, [str(made.source), json.dumps(wanted)])
 
@@ -106,7 +109,8 @@ def message(directory: Path, request: CompileRequest) -> Made:
     tensors = {name: feed.reference for name, (feed, _) in inputs.specs.items()} | program.outputs
     off = [feed.reference for feed in inputs.off]
     source = files.path.parent if files.is_saved_model else files.path
-    return Made(made, origin, [*program.warnings, *interpreter.warnings], tensors, off, source)
+    warnings = [*program.warnings, *interpreter.warnings]
+    return Made(made, origin, warnings, tensors, off, interpreter.dropped, source)
 
 
 def _text(value: object) -> str | None:

@@ -70,6 +70,8 @@ class Interpreter:
         self.variable = variable
         """The content of a variable by the name of its node; ValueError where there is none."""
         self.warnings: dict[str, None] = {}
+        self.dropped: dict[tuple[str, ...], str] = {}
+        """Nodes that apply dropout, each as its name and inputs, and what they are without it."""
         self._left = BUDGET
 
     def evaluate(self, scope: Scope, references: Iterable[str]) -> list[Thing]:
@@ -178,6 +180,7 @@ class Interpreter:
         kept = dropped_out(node, scope.nodes)
         if kept is not None:
             self.warnings["dropout is for training: it is left out"] = None
+            self.dropped[(node.name, *node.input)] = kept
             scope.done[node.name] = [self._found(scope, kept)]
             return
         data = [name for name in node.input if not name.startswith("^")]
