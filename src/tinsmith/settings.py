@@ -50,8 +50,8 @@ class SandboxOptions:
     namespaces: bool = True
     """Without bubblewrap: own process table and no network device, where the kernel allows it."""
     unix_sockets: bool = False
-    """Without bubblewrap: AF_UNIX sockets. wine needs them; a model could then reach the named sockets
-    of local services. Under bubblewrap there are none to reach, and they are always allowed."""
+    """Without bubblewrap: AF_UNIX sockets. No compiler needs them; a model could then reach the named
+    sockets of local services. Under bubblewrap there are none to reach, and they are always allowed."""
     require: tuple[str, ...] = ()
     """Layers (`sandbox.LAYERS`) without which no job may run."""
     max_memory: int = 8 * GIB

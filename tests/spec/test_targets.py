@@ -64,7 +64,7 @@ def test_rows_are_consistent(target: Target) -> None:
     assert target.kind in ("cloud", "edge")
     assert target.source in ("aws", "dlr", "tvm", "chip", "abi")
     assert (target.android_api is not None) == (target.os == "android")
-    assert target.emulator in ("native", "qemu-aarch64", "qemu-arm", "wine64", "wine32", "none")
+    assert target.emulator in ("native", "qemu-aarch64", "qemu-arm", "none")
     assert (target.emulator == "none") == (target.os == "apple")
     assert (target.float_abi != "") == (target.arch == "arm")
     assert target.library == ("compiled.dll" if target.os == "windows" else "compiled.so")

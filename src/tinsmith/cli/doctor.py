@@ -149,9 +149,9 @@ def _emulators() -> Iterator[Finding]:
     for method, names in served.items():
         yield Finding(f"runs {method}", "ok", f"verifies {len(names)} targets, such as {names[0]}")
     for emulator, targets in lacking.items():
-        remedy = "apt-get install wine" if emulator.startswith("wine") else "apt-get install qemu-user-static"
         detail = f"{len(targets)} targets cannot be verified, such as {targets[0].name}: {reasons[emulator]}"
-        yield Finding(emulator, "missing", detail, "" if emulator == "native" else remedy)
+        remedy = "" if emulator == "native" else "apt-get install qemu-user-static"
+        yield Finding(emulator, "missing", detail, remedy)
 
 
 def _toolchains() -> Iterator[Finding]:

@@ -46,8 +46,8 @@ class Target:
     android_api: int | None
     """Minimum API level; None outside Android."""
     emulator: str
-    """How an x86-64 Linux host runs the library: "native", "qemu-aarch64", "qemu-arm", "wine64", "wine32"
-    or "none"."""
+    """How an x86-64 Linux host runs the library: "native" (also Windows' libraries, which the runner loads
+    itself), "qemu-aarch64", "qemu-arm" or "none"."""
     listed: bool
     """The service's own table lists this combination."""
     source: str

@@ -20,8 +20,9 @@ EMULATORS = {
     "native": ("",),
     "qemu-aarch64": ("qemu-aarch64-static", "qemu-aarch64"),
     "qemu-arm": ("qemu-arm-static", "qemu-arm"),
-    "wine64": ("wine", "wine64"),
 }
+WINE = {"x86_64": ("wine64", "wine")}
+"""Runs whole Windows programs; of 64 bits, as Debian's package has it."""
 
 MACHINES = {
     "x86_64": platforms()["LINUX_X86_64"],
@@ -42,12 +43,13 @@ ORDERS = (np.less, np.less_equal, np.equal, np.greater, np.greater_equal, np.not
 
 def emulator(target: Target) -> list[str]:
     """The command before the program. Skips where there is none."""
-    for name in EMULATORS.get(target.emulator, ()):
+    windows = target.os == "windows"
+    for name in WINE.get(target.arch, ()) if windows else EMULATORS[target.emulator]:
         if not name:
             return []
         if found := shutil.which(name):
             return [found]
-    pytest.skip(f"this machine has no {target.emulator}")
+    pytest.skip(f"this machine has no {'wine' if windows else target.emulator} for {target.arch}")
 
 
 def declared(name: str, kind: str, values: NDArray[Any]) -> str:
