@@ -357,7 +357,7 @@ ELSEWHERE = {
         "tests/storage/test_s3.py::test_a_bucket_of_another_region"
     ),
     "AccessDenied": "tests/storage/test_s3.py::test_wrong_keys_are_denied",
-    "TimeOut": "tests/worker/test_controller.py::test_max_runtime_is_kept_to_the_second",
+    "TimeOut": "tests/worker/test_controller.py::test_a_job_that_runs_too_long_fails",
     "There was an internal server error during the compilation job": (
         "tests/compiler/test_pipeline.py::test_an_unforeseen_fault_is_ours"
     ),
